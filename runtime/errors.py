@@ -1,0 +1,13 @@
+"""The one exception that means "your input is at fault, and here is what to do"."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input: the message is one line that says what is wrong and how to mend it.
+
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

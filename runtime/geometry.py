@@ -1,0 +1,79 @@
+"""The letterbox between a picture of any size and a model's fixed input: one definition for all.
+
+PortraitNet (Zhang et al., 2019) pads a picture to the centred shape of the model's input and then resizes.
+Here the picture is resized to the rectangle that it fills and laid on a canvas of 128: the same mapping up to
+the rounding of that rectangle to whole pixels, without ever holding the padded picture, and undone exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+PAD_VALUE = 128
+GEOMETRY_RULE = "letterbox-128-centred"
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How a `source` (height, width) lies inside a `target` (height, width), both in pixels.
+
+    The picture fills rows `top : top + height` and columns `left : left + width` of the target.
+    """
+
+    source: tuple[int, int]
+    target: tuple[int, int]
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def fit(cls, source: tuple[int, int], target: tuple[int, int]) -> Letterbox:
+        """The largest centred placement of `source` in `target` that keeps its aspect ratio."""
+        (source_height, source_width), (target_height, target_width) = source, target
+        if min(*source, *target) < 1:
+            raise ValueError(f"sizes must be at least 1 pixel, got {source} into {target}")
+        scale = min(target_height / source_height, target_width / source_width)
+        height = min(max(int(source_height * scale + 0.5), 1), target_height)
+        width = min(max(int(source_width * scale + 0.5), 1), target_width)
+        top, left = (target_height - height) // 2, (target_width - width) // 2
+        return cls(source, target, top, left, height, width)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """uint8 source height x width x channels -> uint8 target height x width x channels."""
+        canvas = np.full((*self.target, image.shape[2]), PAD_VALUE, image.dtype)
+        self.content(canvas)[:] = resize(image, (self.height, self.width)).reshape(
+            self.height, self.width, image.shape[2]
+        )
+        return canvas
+
+    def apply_mask(self, mask: np.ndarray, fill: int = 0) -> np.ndarray:
+        """Integer labels of the source's height x width -> the target's, nearest neighbour, `fill` around."""
+        canvas = np.full(self.target, fill, mask.dtype)
+        self.content(canvas)[:] = cv2.resize(
+            mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST
+        )
+        return canvas
+
+    def undo(self, alpha: np.ndarray) -> np.ndarray:
+        """Target height x width (x channels) values -> source height x width (x channels), bilinear."""
+        return resize(self.content(alpha), self.source)
+
+    def content(self, array: np.ndarray) -> np.ndarray:
+        """View of the part of a target-sized array that the picture fills."""
+        return array[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize to `size` (height, width): pixel-area average when shrinking, bilinear when growing."""
+    if image.shape[:2] == size:
+        return image
+    shrinking = size[0] < image.shape[0] and size[1] < image.shape[1]
+    return cv2.resize(
+        np.ascontiguousarray(image),
+        size[::-1],
+        interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
+    )

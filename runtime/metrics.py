@@ -1,0 +1,98 @@
+"""The metrics of record. Each has its own name everywhere, because "mIoU" means four things in this field.
+
+fg_iou_per_image    foreground IoU of each picture, averaged over pictures (PortraitNet's protocol)
+miou_2class_pooled  mean IoU of background and person, pixels of all pictures pooled (the Paddle protocol)
+miou                mean IoU over K classes, pixels pooled, classes absent from truth and prediction left out
+boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+IGNORE = 255
+
+
+def iou(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Intersection over union of two boolean arrays of one shape; 1 when both are empty."""
+    union = np.count_nonzero(prediction | truth)
+    return np.count_nonzero(prediction & truth) / union if union else 1.0
+
+
+def boundary_iou(prediction: np.ndarray, truth: np.ndarray, dilation_ratio: float = 0.02) -> float:
+    """Boundary IoU of two boolean height x width masks; the band is `dilation_ratio` of the diagonal wide."""
+    distance = max(1, round(dilation_ratio * math.hypot(*truth.shape)))
+    return iou(_inner_band(prediction, distance), _inner_band(truth, distance))
+
+
+def _inner_band(mask: np.ndarray, distance: int) -> np.ndarray:
+    # A border of background, so that a mask cut by the picture's edge has an outline there too.
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=distance)
+    return mask & (eroded[1:-1, 1:-1] == 0)
+
+
+@dataclass
+class SegmentationScores:
+    """Accumulates predictions against truths; `summary()` gives every metric as a fraction of 1.
+
+    Labels are integer height x width arrays; `IGNORE` in the truth is left out of all metrics.
+    Any label above 0 is foreground for the two-class metrics.
+    """
+
+    classes: int = 2
+    names: list[str] = field(default_factory=list)
+    fg_iou: list[float] = field(default_factory=list)
+    boundary: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.confusion = np.zeros((self.classes, self.classes), np.int64)
+
+    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray) -> None:
+        """Count one picture: `prediction` and `truth` are label arrays of one height x width."""
+        if prediction.shape != truth.shape:
+            raise ValueError(f"{name}: prediction {prediction.shape} and truth {truth.shape} differ in size")
+        known = truth != IGNORE
+        pairs = truth[known].astype(np.int64) * self.classes + prediction[known]
+        self.confusion += np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, -1)
+        found, wanted = (prediction > 0) & known, (truth > 0) & known
+        self.names.append(name)
+        self.fg_iou.append(iou(found, wanted))
+        self.boundary.append(boundary_iou(found, wanted))
+
+    def iou_per_class(self) -> np.ndarray:
+        """Pooled IoU of each class (classes,), NaN for a class that never occurs."""
+        return _iou_per_class(self.confusion)
+
+    def summary(self) -> dict[str, float]:
+        """Every metric by its name, and the number of pictures."""
+        if not self.names:
+            raise ValueError("no picture has been scored")
+        scores = {
+            "fg_iou_per_image": float(np.mean(self.fg_iou)),
+            "miou_2class_pooled": float(np.nanmean(_iou_per_class(_two_class(self.confusion)))),
+            "boundary_iou": float(np.mean(self.boundary)),
+            "images": len(self.names),
+        }
+        if self.classes > 2:
+            scores["miou"] = float(np.nanmean(self.iou_per_class()))
+        return scores
+
+
+def _iou_per_class(confusion: np.ndarray) -> np.ndarray:
+    hits = np.diag(confusion).astype(float)
+    union = confusion.sum(0) + confusion.sum(1) - hits
+    return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+
+
+def _two_class(confusion: np.ndarray) -> np.ndarray:
+    return np.array(
+        [
+            [confusion[0, 0], confusion[0, 1:].sum()],
+            [confusion[1:, 0].sum(), confusion[1:, 1:].sum()],
+        ]
+    )

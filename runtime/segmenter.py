@@ -1,0 +1,63 @@
+"""`Segmenter`: one picture of any size in, one alpha of the same size out, whatever runs underneath."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .contract import Contract
+from .geometry import Letterbox
+
+
+class Backend(Protocol):
+    """Something that runs a model's deployed graph."""
+
+    contract: Contract
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 RGB batch x height x width x 3 -> float32 batch x height x width x (1 or classes), 0..1."""
+        ...
+
+
+class Segmenter:
+    """Segments pictures of any size with a model of fixed size: letterbox, run, undo.
+
+    >>> segmenter = Segmenter.load("portraitnet-mobile.tflite")
+    >>> alpha = segmenter(image)   # uint8 height x width x 3 RGB -> float32 height x width in 0..1
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.contract = backend.contract
+
+    @classmethod
+    def load(cls, path: str | Path, threads: int = 2) -> Segmenter:
+        """Open a bundle folder or a loose .onnx, .tflite or (on a Mac) .mlpackage.
+
+        Raises InputError when the file is not such a model, or its contract cannot be read.
+        """
+        from .backends import open_backend
+
+        return cls(open_backend(Path(path), threads))
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3."""
+        letterbox, scores = self._scores(image)
+        alpha = scores[..., 0] if scores.shape[-1] == 1 else 1 - scores[..., 0]
+        return np.clip(letterbox.undo(alpha), 0, 1)
+
+    def labels(self, image: np.ndarray) -> np.ndarray:
+        """Class of each pixel: uint8 height x width (alpha above one half, or the highest score)."""
+        letterbox, scores = self._scores(image)
+        full = letterbox.undo(scores)
+        if scores.shape[-1] == 1:
+            return (full.reshape(image.shape[:2]) > 0.5).astype(np.uint8)
+        return full.argmax(-1).astype(np.uint8)
+
+    def _scores(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 height x width x 3 RGB, got {image.dtype} {image.shape}")
+        letterbox = Letterbox.fit(image.shape[:2], self.contract.size)
+        return letterbox, self.backend.run(letterbox.apply(image)[None])[0]

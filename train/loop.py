@@ -1,0 +1,228 @@
+"""The training loop: one function, read top to bottom. Lightning Fabric moves it to a GPU or many processes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..runtime.errors import InputError
+from ..runtime.files import write_text
+from ..runtime.segmenter import Segmenter
+from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
+from .datasets import Source, open_source
+from .distributed import synchronize_batch_norm
+from .ema import WeightAverage
+from .evaluate import evaluate
+from .history import History
+from .losses import Losses, portrait_losses
+from .models import Normalize, build_model
+from .predict import TorchBackend, contract_of
+from .recipe import OptimizerSpec, Recipe
+from .samples import Sample, StepSampler, TrainingSamples
+from .schedule import learning_rate
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.workers", "run.checkpoint_every", "run.log_every"}
+
+
+def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "auto") -> Path:
+    """Train `recipe` into the folder `out`; returns the best checkpoint.
+
+    `out` receives recipe.yaml, steps.csv, scores.csv, tensorboard/, state/ (what `resume` continues from),
+    and the averaged weights as best.safetensors and last.safetensors. Under `torchrun` the batch is shared
+    by all processes. Raises InputError for data that cannot be used, and when a loss is not finite.
+    """
+    state = _claim(recipe, out, resume)
+    torch.manual_seed(recipe.run.seed)
+    fabric = _fabric(recipe, accelerator)
+    root = Path(recipe.data.root).expanduser()
+    size, classes = recipe.data.size, recipe.model.classes
+    sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
+    held_out = {_label(s): open_source(s, root, size, classes) for s in recipe.data.validate}
+
+    network = build_model(recipe.model)
+    if fabric.world_size > 1:
+        synchronize_batch_norm(network, fabric.device)
+    network = network.to(memory_format=torch.channels_last)
+    model, optimizer = fabric.setup(network, _optimizer(network, recipe.optimizer))
+    normalize = Normalize().to(fabric.device)
+    average = WeightAverage(network, recipe.run.ema_decay)
+    first_step, best = 0, float("-inf")
+    if state is not None:
+        tensors, facts = state
+        network.load_state_dict(tensors["model"])
+        average.weights = {k: v.to(fabric.device) for k, v in tensors["average"].items()}
+        restore_optimizer(optimizer.optimizer, tensors["optimizer"])
+        first_step, best, average.updates = facts["step"], facts["best"], facts["step"]
+
+    loader = DataLoader(
+        TrainingSamples(sources, recipe.data, recipe.run.seed),
+        batch_sampler=StepSampler(
+            first_step, recipe.run.steps, recipe.run.batch, fabric.global_rank, fabric.world_size
+        ),
+        num_workers=recipe.data.workers,
+        pin_memory=fabric.device.type == "cuda",
+        # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
+        multiprocessing_context="spawn" if recipe.data.workers else None,
+        worker_init_fn=_single_threaded,
+    )
+    history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
+    if history:
+        history.__enter__()
+    try:
+        model.train()
+        for step, batch in enumerate(loader, start=first_step):
+            rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            losses = _losses(model, normalize, batch, fabric.device, recipe)
+            if not torch.isfinite(losses.total):
+                raise InputError(
+                    f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.name)}. "
+                    "Lower optimizer.learning_rate, or look at these pictures and masks"
+                )
+            fabric.backward(losses.total)
+            if recipe.optimizer.gradient_clip:
+                fabric.clip_gradients(model, optimizer, max_norm=recipe.optimizer.gradient_clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            average.update(network)
+
+            done = step + 1
+            parts = fabric.all_reduce(torch.stack([part.detach() for part in losses]), reduce_op="mean")
+            if history is None:
+                continue
+            values = dict(zip(("loss", "mask", "consistency", "edge"), parts.tolist(), strict=True))
+            history.step(step, {**values, "learning_rate": rate})
+            finished = done == recipe.run.steps
+            if finished or done % recipe.run.evaluate_every == 0:
+                scores = _validate(network, average.weights, recipe, held_out)
+                history.scores(done, scores)
+                facts = {"recipe": dataclasses.asdict(recipe), "step": done, "scores": scores}
+                save_checkpoint(out / LAST, average.weights, recipe.model, size, facts)
+                if scores["selection"] > best:
+                    best = scores["selection"]
+                    save_checkpoint(out / BEST, average.weights, recipe.model, size, facts)
+            if finished or done % recipe.run.checkpoint_every == 0:
+                tensors = {
+                    "model": network.state_dict(),
+                    "average": average.weights,
+                    "optimizer": flatten_optimizer(optimizer.optimizer),
+                }
+                save_state(out / "state", done, tensors, {"best": best})
+    finally:
+        if history:
+            history.__exit__()
+    fabric.barrier()
+    return out / BEST
+
+
+def _losses(
+    model: nn.Module, normalize: Normalize, batch: Sample, device: torch.device, recipe: Recipe
+) -> Losses:
+    def view(pixels: torch.Tensor) -> torch.Tensor:
+        pixels = pixels.to(device, non_blocking=True).float()
+        return normalize(pixels).contiguous(memory_format=torch.channels_last)
+
+    mask, edge = (labels.to(device, non_blocking=True).long() for labels in (batch.mask, batch.edge))
+    augmented = model(view(batch.augmented))
+    # The plain view costs a second pass, and only the consistency loss asks for it.
+    original = model(view(batch.original)) if recipe.loss.consistency else None
+    return portrait_losses(augmented, original, mask, edge, recipe.loss)
+
+
+def _validate(
+    network: nn.Module, weights: dict[str, torch.Tensor], recipe: Recipe, held_out: Mapping[str, Source]
+) -> dict[str, float]:
+    """Scores of the averaged weights on each held-out set; `selection` is what the best checkpoint is chosen by."""
+    judged = copy.deepcopy(network)
+    judged.load_state_dict(weights)
+    contract = contract_of(recipe.name, recipe.model.classes, recipe.data.size)
+    segmenter = Segmenter(TorchBackend(judged.eval(), contract))
+    metric = "fg_iou_per_image" if len(recipe.model.classes) == 2 else "miou"
+    scores: dict[str, float] = {}
+    for label, source in held_out.items():
+        summary = evaluate(segmenter, source).summary()
+        scores |= {f"{label}/{name}": value for name, value in summary.items()}
+    chosen = [value for name, value in scores.items() if name.endswith(f"/{metric}")]
+    return {**scores, "selection": sum(chosen) / len(chosen)}
+
+
+def _claim(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Take the run folder: fresh, or with the state to resume from, after checking that the recipe is the same."""
+    state = load_state(out / "state") if out.exists() else None
+    stored = out / "recipe.yaml"
+    if state and not resume:
+        raise InputError(f"{out} already holds a run; add --resume to continue it, or choose another --out")
+    if state:
+        before = _flat(yaml.safe_load(stored.read_text(encoding="utf-8")))
+        now = _flat(yaml.safe_load(_as_yaml(recipe)))
+        changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+        changed = [key for key in changed if key not in _MAY_CHANGE_ON_RESUME]
+        if changed:
+            raise InputError(f"{out} was started with another recipe ({', '.join(changed[:4])} differ); see {stored}")
+    elif int(os.environ.get("RANK", 0)) == 0:
+        write_text(stored, _as_yaml(recipe))
+    return state
+
+
+def _as_yaml(recipe: Recipe) -> str:
+    return yaml.safe_dump(_plain(dataclasses.asdict(recipe)), sort_keys=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix.rstrip("."): tree}
+    return {k: v for key, item in tree.items() for k, v in _flat(item, f"{prefix}{key}.").items()}
+
+
+def _fabric(recipe: Recipe, accelerator: str) -> Fabric:
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if recipe.run.batch % processes:
+        raise InputError(f"run.batch = {recipe.run.batch} cannot be shared evenly by {processes} processes")
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=processes // local,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=recipe.run.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def _optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if spec.name == "sgd":
+        return torch.optim.SGD(parameters, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.name]
+    return kind(parameters, spec.learning_rate, weight_decay=spec.weight_decay)
+
+
+def _label(spec: Any) -> str:
+    place = Path(spec.path).name if spec.path else spec.kind
+    return f"{place}_portraits" if spec.only_portraits else place
+
+
+def _single_threaded(_: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

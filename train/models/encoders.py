@@ -1,0 +1,81 @@
+"""Encoders: any timm network that gives features at 1/2 .. 1/32, with weights from timm, a file, or none."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+import timm
+import torch
+from timm.models._efficientnet_blocks import InvertedResidual
+from torch import nn
+
+from ...runtime.errors import InputError
+from ..weights import read_safetensors
+
+STRIDES = [2, 4, 8, 16, 32]
+
+
+def build_encoder(name: str, weights: str = "none", paper_options: bool = False) -> nn.Module:
+    """A timm feature extractor: batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
+
+    `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file
+    with timm's names for this network. `paper_options` gives PortraitNet's own MobileNetV2: ReLU in place of
+    ReLU6, and the 1x1 expansion of the first (t = 1) block kept.
+    """
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name[:6]}*")[:3]
+        raise InputError(
+            f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        )
+    options = {"act_layer": nn.ReLU} if paper_options else {}
+    try:
+        encoder = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"encoder {name!r} could not be made with weights {weights!r}: {_first_line(error)}. "
+            "Without a network give model.encoder_weights=FILE.safetensors, or none"
+        ) from error
+    if encoder.feature_info.reduction() != STRIDES:
+        raise InputError(f"encoder {name!r} has strides {encoder.feature_info.reduction()}, not {STRIDES}")
+    if weights not in ("imagenet", "none"):
+        _load_file(encoder, Path(weights))
+    if paper_options:
+        if not name.startswith("mobilenetv2"):
+            raise InputError(f"paper_options describe the paper's MobileNetV2; {name!r} has none")
+        _keep_first_expansion(encoder)
+    return encoder
+
+
+def _load_file(encoder: nn.Module, path: Path) -> None:
+    stored, _ = read_safetensors(path)
+    own = encoder.state_dict()
+    missing = [key for key in own if key not in stored or stored[key].shape != own[key].shape]
+    if missing:
+        raise InputError(
+            f"{path} does not fit this encoder: {len(missing)} of {len(own)} tensors are missing or differ in "
+            f"shape, the first is {missing[0]}"
+        )
+    encoder.load_state_dict({key: stored[key].to(own[key].dtype) for key in own})
+
+
+def _keep_first_expansion(encoder: nn.Module) -> None:
+    """Give the t = 1 block a 1x1 expansion that starts as the identity, so loaded weights keep their meaning."""
+    first = encoder.blocks[0][0]
+    channels = first.conv_dw.in_channels
+    block = InvertedResidual(
+        channels, first.conv_pw.out_channels, exp_ratio=1.0, noskip=True, act_layer=nn.ReLU
+    )
+    nn.init.dirac_(block.conv_pw.weight)
+    names = {"conv_dw": "conv_dw", "bn1": "bn2", "conv_pw": "conv_pwl", "bn2": "bn3"}
+    renamed = OrderedDict(
+        (f"{names[key.split('.')[0]]}.{key.split('.', 1)[1]}", value)
+        for key, value in first.state_dict().items()
+    )
+    with torch.no_grad():
+        block.load_state_dict(renamed, strict=False)
+    encoder.blocks[0][0] = block
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

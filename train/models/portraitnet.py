@@ -1,0 +1,103 @@
+"""PortraitNet (Zhang et al., "PortraitNet: Real-time Portrait Segmentation Network for Mobile Device", 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+DECODER_CHANNELS = (96, 32, 24, 16, 8)
+
+
+class Logits(NamedTuple):
+    """`mask`: batch x classes x H x W; `edge`: batch x 2 x H x W (background, boundary), or None."""
+
+    mask: torch.Tensor
+    edge: torch.Tensor | None
+
+
+def _separable(channels_in: int, channels_out: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False),
+        nn.BatchNorm2d(channels_in),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        nn.BatchNorm2d(channels_out),
+    ]
+
+
+def _plain(channels_in: int, channels_out: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+    ]
+
+
+_CONVOLUTIONS = {"separable": _separable, "plain": _plain}
+
+
+class DecoderBlock(nn.Module):
+    """The paper's D-block: two convolutions beside a 1x1 shortcut, ReLU after the sum."""
+
+    def __init__(self, channels_in: int, channels_out: int, convolution: str) -> None:
+        super().__init__()
+        make = _CONVOLUTIONS[convolution]
+        self.body = nn.Sequential(
+            *make(channels_in, channels_out), nn.ReLU(inplace=True), *make(channels_out, channels_out)
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if channels_in != channels_out:
+            self.shortcut = _project(channels_in, channels_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class PortraitNet(nn.Module):
+    """Encoder, five D-blocks each followed by a x2 transposed convolution, skips added at 1/16, 1/8 and 1/4.
+
+    `encoder` gives maps of `encoder_channels` at strides 2..32. Skips whose width differs from the decoder's
+    pass a 1x1 projection (never the case with MobileNetV2, whose widths the decoder's defaults are).
+    `convolution` is "separable" (the paper) or "plain" (the U-Net-like ResNet rivals).
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        encoder_channels: Sequence[int],
+        classes: int = 2,
+        convolution: str = "separable",
+        edge_head: bool = True,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        widths = [encoder_channels[-1], *DECODER_CHANNELS]
+        self.blocks = nn.ModuleList(
+            DecoderBlock(above, below, convolution) for above, below in zip(widths, widths[1:], strict=False)
+        )
+        self.upsamples = nn.ModuleList(
+            nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False) for width in DECODER_CHANNELS
+        )
+        skips = zip(reversed(encoder_channels[1:-1]), DECODER_CHANNELS, strict=False)
+        self.laterals = nn.ModuleList(
+            nn.Identity() if given == wanted else _project(given, wanted) for given, wanted in skips
+        )
+        self.mask_head = nn.Conv2d(DECODER_CHANNELS[-1], classes, 3, padding=1, bias=False)
+        self.edge_head = nn.Conv2d(DECODER_CHANNELS[-1], 2, 3, padding=1, bias=False) if edge_head else None
+
+    def forward(self, x: torch.Tensor) -> Logits:
+        """Normalised RGB batch x 3 x H x W (multiples of 32) -> Logits at the same size."""
+        *_, quarter, eighth, sixteenth, deepest = self.encoder(x)
+        x = self.upsamples[0](self.blocks[0](deepest))
+        for stage, skip in enumerate((sixteenth, eighth, quarter), start=1):
+            x = self.upsamples[stage](self.blocks[stage](x + self.laterals[stage - 1](skip)))
+        x = self.upsamples[4](self.blocks[4](x))
+        return Logits(self.mask_head(x), self.edge_head(x) if self.edge_head is not None else None)
+
+
+def _project(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out)
+    )

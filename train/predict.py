@@ -1,0 +1,42 @@
+"""A torch network as a runtime Backend, so that checkpoints are evaluated by the very code that runs exports."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..runtime.contract import Contract
+from .checkpoint import Checkpoint
+from .models import Normalize
+
+
+class TorchBackend:
+    """Runs a network on uint8 RGB batches; gives the person's alpha, or one score per class."""
+
+    def __init__(self, model: nn.Module, contract: Contract) -> None:
+        self.model, self.contract = model, contract
+        self.normalize = Normalize()
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> TorchBackend:
+        """Backend of a checkpoint, at its training size unless `size` (height, width) is given."""
+        return cls(checkpoint.model, contract_of(checkpoint.name, checkpoint.spec.classes, size or checkpoint.size))
+
+    @torch.inference_mode()
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 N x height x width x 3 -> float32 N x height x width x (1 or classes), 0..1."""
+        device = next(self.model.parameters()).device
+        pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float()
+        logits = self.model(self.normalize.to(device)(pixels)).mask.float()
+        if logits.shape[1] == 2:
+            scores = torch.sigmoid(logits[:, 1:] - logits[:, :1])
+        else:
+            scores = logits.softmax(1)
+        return scores.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def contract_of(name: str, classes: tuple[str, ...], size: tuple[int, int]) -> Contract:
+    """The contract of a network with these classes at input `size` (height, width)."""
+    task = "portrait" if len(classes) == 2 else "parsing"
+    return Contract(name, classes, *size, task=task)

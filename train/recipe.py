@@ -1,0 +1,197 @@
+"""Recipes: YAML files read into frozen dataclasses. Unknown keys are refused with the nearest known name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ..runtime.errors import InputError
+from .models import ModelSpec
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """One data set, and how much of it is drawn."""
+
+    kind: str  # folder, voc, voc_person, eg1800_portraitnet, eg1800_clova, eg1800_original, synthetic
+    path: str = ""  # relative to data.root
+    split: str = "train"  # train | val | all
+    holdout: float = 0.2  # share kept for `val` by file hash, for sets that come without splits
+    weight: float = 1.0  # how often a picture is drawn, relative to the other sources' pictures
+    upper_body: float = 0.0  # probability of cropping a person to head and upper body
+    only_portraits: bool = False  # keep pictures framed like portraits (see datasets.base.is_portrait)
+    limit: int = 0  # at most so many pictures (0: all); for `synthetic`, the number of scenes
+
+
+@dataclass(frozen=True)
+class AugmentSpec:
+    """The paper's augmentation; ranges are uniform. `geometry` is shared by the pair, the rest is not."""
+
+    rotation: float = 45.0  # degrees, both ways
+    scale: tuple[float, float] = (0.5, 1.5)
+    translation: float = 0.25  # share of the input, both ways
+    flip: float = 0.5  # probability
+    colour: tuple[float, float] = (0.4, 1.6)
+    brightness: tuple[float, float] = (0.4, 1.6)
+    contrast: tuple[float, float] = (0.6, 1.4)
+    sharpness: tuple[float, float] = (0.8, 1.2)
+    blur: tuple[int, ...] = (3, 5)  # kernel sizes drawn from, beside none
+    noise: float = 10.0  # largest standard deviation, of 255
+    cut_and_paste: float = 0.0  # probability of laying the person on another picture's background
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    root: str = "."
+    size: tuple[int, int] = (224, 224)  # input height, width
+    train: tuple[SourceSpec, ...] = (SourceSpec("synthetic"),)
+    validate: tuple[SourceSpec, ...] = (SourceSpec("synthetic", split="val", limit=64),)
+    augment: AugmentSpec = AugmentSpec()
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """Weights of the paper's auxiliary losses; 0 leaves one out."""
+
+    consistency: float = 2.0
+    edge: float = 0.1
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    schedule: Literal["constant", "cosine", "step", "poly"] = "cosine"
+    warmup_steps: int = 0
+    step_every: int = 1000  # schedule: step
+    step_factor: float = 0.9
+    poly_power: float = 0.9
+    gradient_clip: float = 0.0  # largest norm; 0: none
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    steps: int = 1000
+    batch: int = 64  # pictures per step, over all processes together
+    seed: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    ema_decay: float = 0.998  # 0: none
+    evaluate_every: int = 500
+    checkpoint_every: int = 100
+    log_every: int = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run."""
+
+    name: str
+    about: str = ""  # hardware, time and expected score; who measured it
+    model: ModelSpec = ModelSpec()
+    data: DataSpec = DataSpec()
+    loss: LossSpec = LossSpec()
+    optimizer: OptimizerSpec = OptimizerSpec()
+    run: RunSpec = RunSpec()
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by file, or by the name of one that ships; apply `section.key=value` overrides (YAML)."""
+    path = Path(name)
+    if not path.suffix:
+        path = RECIPES / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"no recipe {str(name)!r}{_nearest(str(name), shipped_recipes())}")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(tree, dict):
+            raise InputError(f"{path}: a recipe is a YAML mapping with keys like model, data and run")
+        tree.setdefault("name", path.stem)
+        for override in overrides:
+            _override(tree, override)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable YAML: {error}") from error
+    return parse(Recipe, tree, path.name)
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes in train/recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def parse(kind: type, value: Any, where: str = "recipe") -> Any:
+    """Build `kind` (a dataclass, tuple, literal or scalar type) from plain YAML or JSON data, checking types."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where}: expected a mapping of {', '.join(_types(kind))}, got {value!r}")
+        known = _types(kind)
+        for key in value:
+            if key not in known:
+                raise InputError(f"{where}: unknown key {key!r}{_nearest(str(key), list(known))}")
+        fields = {key: parse(known[key], item, f"{where}: {key}") for key, item in value.items()}
+        try:
+            return kind(**fields)
+        except TypeError as error:
+            raise InputError(f"{where}: {str(error).split('__init__() ')[-1]}") from error
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{where}: expected a list, got {value!r}")
+        if arguments[-1] is Ellipsis:
+            arguments = (arguments[0],) * len(value)
+        if len(arguments) != len(value):
+            raise InputError(f"{where}: expected {len(arguments)} values, got {value!r}")
+        return tuple(parse(a, v, where) for a, v in zip(arguments, value, strict=True))
+    if origin is Literal:
+        if value not in arguments:
+            raise InputError(f"{where}: {value!r} is none of {', '.join(map(str, arguments))}")
+        return value
+    return _scalar(kind, value, where)
+
+
+def _scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, str):
+        try:
+            return float(value)  # YAML 1.1 reads 1e-3 as text
+        except ValueError:
+            pass
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is str and isinstance(value, (int, float, types.NoneType)) and not isinstance(value, bool):
+        return "none" if value is None else str(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InputError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"{text!r} is not an override; write section.key=value, as in run.steps=900")
+    *sections, last = key.split(".")
+    branch = tree
+    for section in sections:
+        branch = branch.setdefault(section, {})
+        if not isinstance(branch, dict):
+            raise InputError(f"{text!r}: {section!r} has no keys of its own")
+    branch[last] = yaml.safe_load(value)
+
+
+def _types(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
