@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,25 @@ from . import __version__
 from .runtime.errors import InputError
 
 app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Train, export, run and benchmark portrait segmentation for phones. Start with: portraitnet demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
-Size = Annotated[str, typer.Option(help="Input size in pixels: 224, or HEIGHTxWIDTH such as 144x256.")]
+# Top-level module -> the pip extra that brings it.
+_EXTRAS = {
+    "train": ["torch", "timm", "lightning", "safetensors", "yaml", "scipy", "tensorboard"],
+    "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
+    "executorch": ["executorch"],
+    "bench": ["matplotlib", "skimage", "jinja2"],
+}
+
+Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="A bundle's folder, .tflite or .onnx; the shipped int8 model unless given."),
+]
 
 
 def main() -> None:
@@ -23,24 +38,31 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(str(error), 2)
     except ModuleNotFoundError as error:
-        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+        missing = (error.name or "").split(".")[0]
+        extra = next((name for name, modules in _EXTRAS.items() if missing in modules), None)
         if extra is None:
             raise
-        print(f"error: this command needs {error.name}; install it with: pip install 'portraitnet[{extra}]'", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(f"this command needs {missing}; install it with: pip install 'portraitnet[{extra}]'", 2)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        _fail("interrupted", 130)
 
 
-_EXTRA_OF = {
-    **dict.fromkeys(["torch", "timm", "lightning", "safetensors", "yaml", "scipy", "tensorboard"], "train"),
-    **dict.fromkeys(["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"], "export"),
-    **dict.fromkeys(["matplotlib", "skimage"], "bench"),
-}
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdigit() for side in sides):
+        raise InputError(f"size {text!r}: write 224, or HEIGHTxWIDTH such as 160x256")
+    return int(sides[0]), int(sides[-1])
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 @app.callback(invoke_without_command=True)
@@ -50,23 +72,42 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("demo-report"),
+) -> None:
+    """Everything once, on what ships: train, export, run, benchmark; ends with an HTML report."""
+    from .benchmarks.demo import demo
+
+    demo(out)
+
+
 @app.command("train")
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="A recipe that ships (see `portraitnet recipes`), or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe that ships (`portraitnet recipes`), or a YAML file.")
+    ],
     overrides: Annotated[
-        Optional[list[str]], typer.Argument(help="Changes to it: section.key=value, as in run.steps=900.")
+        list[str] | None, typer.Argument(help="Changes to it: section.key=value, as in run.steps=900.")
     ] = None,
-    out: Annotated[Optional[Path], typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
+    ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Train a recipe. Needs no data set: `portraitnet train demo` learns from rendered portraits.
+    """Train a recipe. `portraitnet train demo` needs no data set: it learns from rendered portraits.
+
+    Your own photographs (images/ and masks/ with the same names in DIR):
+    portraitnet train portraitnet_folder data.root=DIR
 
     On several GPUs: torchrun --nproc-per-node N -m portraitnet train RECIPE ...
     """
     from .train.loop import train
     from .train.recipe import load_recipe
 
+    if accelerator not in ("auto", "cpu", "cuda", "mps"):
+        raise InputError(f"accelerator {accelerator!r} is none of auto, cpu, cuda, mps")
     loaded = load_recipe(recipe, overrides or [])
     best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator)
     print(f"best checkpoint: {best}")
@@ -78,4 +119,155 @@ def recipes_command() -> None:
     from .train.recipe import load_recipe, shipped_recipes
 
     for name in shipped_recipes():
-        print(f"{name:32} {load_recipe(name).about}")
+        print(f"{name:24} {load_recipe(name).about}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[
+        Path, typer.Argument(help=".safetensors, .onnx, .tflite, .mlpackage, or a bundle's folder.")
+    ],
+    data: Annotated[Path, typer.Option(help="Data set: by default a folder with images/ and masks/.")],
+    kind: Annotated[str, typer.Option(help="folder, voc, voc_person, eg1800_portraitnet, ...")] = "folder",
+    split: Annotated[str, typer.Option(help="train, val or all.")] = "all",
+    holdout: Annotated[
+        float, typer.Option(help="Share held out by file hash, for sets without splits.")
+    ] = 0.2,
+    only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many pictures.")] = 0,
+    worst: Annotated[
+        Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")
+    ] = None,
+    threads: Threads = 2,
+) -> None:
+    """Score a model in any format by the same code: foreground IoU per image, boundary IoU, pooled mIoU."""
+    from rich.progress import track
+
+    from .export.models import open_model
+    from .train.datasets import open_source
+    from .train.evaluate import evaluate, write_worst_cases
+    from .train.recipe import SourceSpec
+
+    segmenter = open_model(model, threads=threads)
+    spec = SourceSpec(kind, str(data), split, holdout, only_portraits=only_portraits, limit=limit)
+    source = open_source(spec, Path(), segmenter.contract.size, segmenter.contract.classes)
+    steps = iter(track(range(len(source)), "evaluating"))
+    scores = evaluate(segmenter, source, on_picture=lambda: next(steps, None))
+    for name, value in scores.summary().items():
+        print(f"{name:20} {value:.4f}" if isinstance(value, float) else f"{name:20} {value}")
+    if len(source.classes) > 2:
+        for name, value in zip(source.classes, scores.iou_per_class(), strict=True):
+            print(f"  iou {name:16} {value:.4f}")
+    if worst:
+        write_worst_cases(worst, segmenter, source, scores)
+        print(f"worst cases: {worst}")
+
+
+@app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint, as training writes it.")],
+    to: Annotated[
+        str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")
+    ] = "onnx,coreml,tflite",
+    precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
+    size: Annotated[str, typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32).")] = "224",
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Photographs that calibrate int8 (with masks/: accuracy is gated too)."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Bundle folder; exports/NAME unless given.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")
+    ] = False,
+) -> None:
+    """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
+    from .export.bundle import export_bundle
+    from .export.parity import parity_table
+    from .runtime.console import console
+    from .train.checkpoint import load_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    target = out or Path("exports") / loaded.name
+    with console.status("exporting") as status:
+        contract = export_bundle(
+            loaded,
+            target,
+            _list(to),
+            _list(precision),
+            _size(size),
+            calibration=calibration,
+            force=force,
+            on_progress=status.update,
+        )
+    console.print(parity_table(contract))
+    print(f"bundle: {target}")
+
+
+@app.command("run")
+def run_command(
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="A file for one input, else a folder.")],
+    background: Annotated[
+        str, typer.Option(help="blur, a colour (#208060, teal), a picture, a video, or none (transparent).")
+    ] = "blur",
+    output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
+    model: Model = None,
+    threads: Threads = 2,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+) -> None:
+    """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
+    from .runtime.backends import shipped_model
+    from .runtime.composite import parse_background
+    from .runtime.process import run
+    from .runtime.segmenter import Segmenter
+
+    chosen = parse_background(background)
+    segmenter = Segmenter.load(model or shipped_model(), threads=threads)
+    summary = run(inputs, segmenter, chosen, out, output=output, overwrite=overwrite)
+    print(
+        f"{summary.files} files, {summary.frames} frames, {summary.frames / summary.seconds:.1f} frames/s: {out}"
+    )
+
+
+@app.command("benchmark")
+def benchmark_command(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
+    ] = None,
+    what: Annotated[str, typer.Option(help="latency, video (720p clip end to end), or startup.")] = "latency",
+    rivals: Annotated[
+        bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")
+    ] = False,
+    threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
+    runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
+    data: Annotated[Path | None, typer.Option(help="images/ and masks/ to score accuracy on.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path(
+        "benchmark-results"
+    ),
+) -> None:
+    """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
+    from rich.progress import Progress
+
+    from .benchmarks import run
+    from .benchmarks.table import read_csv
+
+    if what == "video":
+        path = run.benchmark_video(out, models[0] if models else None)
+    elif what == "startup":
+        path = run.benchmark_startup(out)
+    elif what == "latency":
+        from .train.datasets.folder import Folder
+
+        counts = tuple(int(t) for t in _list(threads) if t.isdigit() and int(t) > 0)
+        if not counts:
+            raise InputError(f"threads {threads!r}: write counts such as 1,2")
+        with Progress() as progress:
+            source = Folder(data) if data else None
+            path = run.benchmark_latency(models or [], out, counts, rivals, source, runs, progress)
+        print(path.with_suffix(".md").read_text(encoding="utf-8"))
+    else:
+        raise InputError(f"--what {what!r} is none of latency, video, startup")
+    if what != "latency":
+        for row in read_csv(path):
+            print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))
+    print(path)

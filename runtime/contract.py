@@ -52,6 +52,9 @@ class Contract:
     task: str = "portrait"  # portrait (alpha) | parsing (scores per class)
     geometry: str = GEOMETRY_RULE
     format_version: int = FORMAT_VERSION
+    encoder: str = ""
+    parameters: int = 0
+    macs: int = 0  # multiply-accumulates of one picture
     training: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +71,9 @@ class Contract:
                 f"input size {self.height}x{self.width}: both sides must be multiples of 32 up to {_MAX_SIDE}"
             )
         if self.task not in ("portrait", "parsing") or len(self.classes) < 2:
-            raise InputError(f"task {self.task!r} with {len(self.classes)} classes is not one this version runs")
+            raise InputError(
+                f"task {self.task!r} with {len(self.classes)} classes is not one this version runs"
+            )
         if self.geometry != GEOMETRY_RULE:
             raise InputError(f"geometry {self.geometry!r} is not known; this version does {GEOMETRY_RULE!r}")
         if self.format_version != FORMAT_VERSION:
@@ -92,8 +97,12 @@ class Contract:
     @classmethod
     def from_json(cls, text: str | bytes, source: str = MODEL_JSON) -> Contract:
         """Parse and check untrusted JSON; `source` names it in the InputError."""
+        if len(text) > _MAX_JSON_BYTES:
+            raise InputError(f"{source} is larger than {_MAX_JSON_BYTES >> 20} MiB: not a model contract")
         try:
             facts = json.loads(text)
+            if not isinstance(facts["name"], str) or not isinstance(facts["classes"], list):
+                raise TypeError("name must be text and classes a list")
             facts["artefacts"] = tuple(_artefact(a) for a in facts.get("artefacts", ()))
             facts["classes"] = tuple(str(name) for name in facts["classes"])
             known = {f.name for f in dataclasses.fields(cls)}
@@ -118,7 +127,7 @@ class Contract:
         contract = cls.from_json(path.read_bytes(), str(path))
         inside = folder.resolve()
         for artefact in contract.artefacts:
-            file = (folder / artefact.file).resolve()
+            file = inside if "\0" in artefact.file else (folder / artefact.file).resolve()
             if not file.is_relative_to(inside) or file == inside:
                 raise InputError(f"{path} names {artefact.file!r}, which lies outside its folder")
             if not file.exists():
@@ -128,6 +137,8 @@ class Contract:
 
 def _artefact(facts: Mapping[str, Any]) -> Artefact:
     artefact = Artefact(**{f.name: facts[f.name] for f in dataclasses.fields(Artefact)})
-    if not all(isinstance(v, str) for v in (artefact.file, artefact.format, artefact.precision, artefact.sha256)):
+    if not all(
+        isinstance(v, str) for v in (artefact.file, artefact.format, artefact.precision, artefact.sha256)
+    ):
         raise TypeError("an artefact's file, format, precision and sha256 must be text")
     return artefact

@@ -11,3 +11,7 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class OutputError(InputError):
+    """Nothing can be written there (a full disk, no permission): going on to the next file is of no use."""

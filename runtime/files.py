@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import OutputError
 
 
 @contextmanager
 def write_beside(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `target`; rename it onto `target` when the block succeeds.
 
-    Raises InputError when the folder cannot be written or the disk is full; `target` is then untouched.
+    Raises OutputError (an InputError) when the folder cannot be written or the disk is full; `target` is then untouched.
     """
     target = Path(target)
     with _clear_os_errors(target):
@@ -44,7 +44,12 @@ def write_folder_beside(target: str | Path) -> Iterator[Path]:
             yield fresh
             if target.exists():
                 os.replace(target, old)
-            os.replace(fresh, target)
+            try:
+                os.replace(fresh, target)
+            except OSError:
+                if old.exists():
+                    os.replace(old, target)
+                raise
 
 
 def write_text(target: str | Path, text: str) -> None:
@@ -84,7 +89,7 @@ def _clear_os_errors(target: Path) -> Iterator[None]:
             raise
         free = shutil.disk_usage(_existing_parent(target)).free / 2**20
         reason = error.strerror or error
-        raise InputError(
+        raise OutputError(
             f"cannot write {target}: {reason} ({free:.0f} MiB free there); nothing was left half-written"
         ) from error
 

@@ -53,9 +53,7 @@ class Letterbox:
     def apply_mask(self, mask: np.ndarray, fill: int = 0) -> np.ndarray:
         """Integer labels of the source's height x width -> the target's, nearest neighbour, `fill` around."""
         canvas = np.full(self.target, fill, mask.dtype)
-        self.content(canvas)[:] = cv2.resize(
-            mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST
-        )
+        self.content(canvas)[:] = cv2.resize(mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST)
         return canvas
 
     def undo(self, alpha: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .files import write_beside
 
 MAX_PIXELS = 100_000_000
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+# Named, because Pillow would also try formats that start other programs (EPS starts Ghostscript).
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
 def load_image(path: str | Path) -> np.ndarray:
@@ -22,10 +25,10 @@ def load_image(path: str | Path) -> np.ndarray:
     at most 100 megapixels.
     """
     image = _open(Path(path))
+    if image.mode == "F":
+        raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
-        wide = np.asarray(image).astype(np.float32)
-        image = Image.fromarray((wide / (257 if wide.max() > 255 else 1)).clip(0, 255).astype(np.uint8))
-    image = ImageOps.exif_transpose(image)
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -51,6 +54,8 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
         raise InputError(f"cannot write {path}: use one of {', '.join(sorted(IMAGE_SUFFIXES))}")
     if image.ndim == 3 and image.shape[2] == 4 and path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
         raise InputError(f"{path.suffix} holds no transparency; write the cut-out to a .png or .webp")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
     with write_beside(path) as temporary:
         Image.fromarray(image).save(temporary, quality=95)
 
@@ -58,6 +63,8 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
 def list_images(folder: str | Path) -> list[Path]:
     """The pictures of a folder in name order; hidden files are left out. Raises InputError when there are none."""
     folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
     found = sorted(
         path
         for path in folder.iterdir()
@@ -69,22 +76,22 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def _open(path: Path) -> Image.Image:
+    """The decoded picture, upright, its size checked from the header first."""
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file")
+    limit = f"the limit is {MAX_PIXELS // 1_000_000} megapixels: make it smaller first"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{path} is {image.width}x{image.height} ({image.width * image.height / 1e6:.0f} megapixels); "
-                    f"the limit is {MAX_PIXELS // 1_000_000}: make it smaller first"
-                )
-            image.load()
-            return image
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a picture that can be read: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise InputError(f"{path} is {image.width}x{image.height} pixels; {limit}")
+                return ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large ({error}); {limit}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not a picture of a known kind ({', '.join(_FORMATS)})") from error
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise InputError(f"{path} is damaged or cut short: {error}") from error

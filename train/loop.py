@@ -76,7 +76,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         multiprocessing_context="spawn" if recipe.data.workers else None,
         worker_init_fn=_single_threaded,
     )
-    history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
+    history = (
+        History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
+    )
     if history:
         history.__enter__()
     try:
@@ -170,7 +172,9 @@ def _claim(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any], dic
         changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         changed = [key for key in changed if key not in _MAY_CHANGE_ON_RESUME]
         if changed:
-            raise InputError(f"{out} was started with another recipe ({', '.join(changed[:4])} differ); see {stored}")
+            raise InputError(
+                f"{out} was started with another recipe ({', '.join(changed[:4])} differ); see {stored}"
+            )
     elif int(os.environ.get("RANK", 0)) == 0:
         write_text(stored, _as_yaml(recipe))
     return state

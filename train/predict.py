@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from ..runtime.contract import Contract
 from .checkpoint import Checkpoint
-from .models import Normalize
+from .models import Normalize, complexity
 
 
 class TorchBackend:
@@ -21,7 +23,7 @@ class TorchBackend:
     @classmethod
     def of(cls, checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> TorchBackend:
         """Backend of a checkpoint, at its training size unless `size` (height, width) is given."""
-        return cls(checkpoint.model, contract_of(checkpoint.name, checkpoint.spec.classes, size or checkpoint.size))
+        return cls(checkpoint.model, describe(checkpoint, size))
 
     @torch.inference_mode()
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -34,6 +36,20 @@ class TorchBackend:
         else:
             scores = logits.softmax(1)
         return scores.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Contract:
+    """The contract of a checkpoint, with what is known of its cost, its training and its scores."""
+    size = size or checkpoint.size
+    parameters, macs = complexity(checkpoint.model, size)
+    return replace(
+        contract_of(checkpoint.name, checkpoint.spec.classes, size),
+        encoder=checkpoint.spec.encoder,
+        parameters=parameters,
+        macs=macs,
+        training={key: checkpoint.facts[key] for key in ("recipe", "step") if key in checkpoint.facts},
+        accuracy=checkpoint.facts.get("scores", {}),
+    )
 
 
 def contract_of(name: str, classes: tuple[str, ...], size: tuple[int, int]) -> Contract:

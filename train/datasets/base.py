@@ -102,7 +102,9 @@ def pair_by_stem(images: Path, masks: Path) -> tuple[list[Item], list[str]]:
     """Items for every picture with a mask of the same stem, in name order, and the names without a mask."""
     for folder in (images, masks):
         if not folder.is_dir():
-            raise InputError(f"{folder} is not a folder; expected images/ and masks/ with the same file stems")
+            raise InputError(
+                f"{folder} is not a folder; expected images/ and masks/ with the same file stems"
+            )
     mask_of = {path.stem: path for path in _pictures(masks)}
     pictures = _pictures(images)
     items = [Item(path.name, path, mask_of[path.stem]) for path in pictures if path.stem in mask_of]

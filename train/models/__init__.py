@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.errors import InputError
 from .encoders import build_encoder
 from .portraitnet import Logits, PortraitNet
 
-__all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model"]
+__all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,20 @@ def build_model(spec: ModelSpec) -> nn.Module:
         convolution=spec.convolution,
         edge_head=spec.edge_head,
     )
+
+
+def complexity(model: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates for one picture of `size` (height, width), without the edge head."""
+    unused = getattr(model, "edge_head", None)
+    parameters = sum(p.numel() for p in model.parameters())
+    device = next(model.parameters()).device
+    counter = FlopCounterMode(display=False)
+    training = model.training
+    with torch.no_grad(), counter:
+        model.eval()(torch.zeros(1, 3, *size, device=device))
+    model.train(training)
+    macs = counter.get_total_flops() // 2
+    if unused is not None:
+        parameters -= sum(p.numel() for p in unused.parameters())
+        macs -= unused.weight.numel() * size[0] * size[1]
+    return parameters, macs

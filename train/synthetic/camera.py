@@ -15,9 +15,7 @@ import numpy as np
 FULL_FRAME_MM = 36.0
 
 
-def camera_intrinsics(
-    size: tuple[int, int], focal_mm: float, sensor_mm: float = FULL_FRAME_MM
-) -> np.ndarray:
+def camera_intrinsics(size: tuple[int, int], focal_mm: float, sensor_mm: float = FULL_FRAME_MM) -> np.ndarray:
     """The 3x3 matrix K of a camera with square pixels and the principal point in the middle.
 
     `sensor_mm` is what the longer side of the picture spans on the sensor; with its default, `focal_mm` is the

@@ -1,0 +1,44 @@
+# `make demo` and `make test` set everything up themselves; nothing else is needed on a fresh machine.
+VENV ?= .venv
+OUT ?= demo-report
+# The first interpreter that really runs (a version manager's shim may not) and is one that torch has wheels for.
+IS_USABLE = import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do $$p -c '$(IS_USABLE)' 2>/dev/null && echo $$p && exit; done)
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
+
+.PHONY: demo test lint benchmark setup clean
+
+demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
+	$(BIN)/portraitnet demo --out $(OUT)
+
+test: setup  ## every test
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p portraitnet
+
+benchmark: setup  ## the README's latency table (benchmarks/results/latency_224.csv)
+	$(BIN)/portraitnet benchmark --rivals --out benchmarks/results
+
+setup: $(STAMP)
+	@# The venv may be shared by several clones: point it at this one (seconds, no download).
+	@test "$$(cat $(VENV)/.portraitnet-source 2>/dev/null)" = "$(CURDIR)" || \
+	  { $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . && echo "$(CURDIR)" > $(VENV)/.portraitnet-source; }
+
+$(STAMP):
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(IS_USABLE)' || \
+	  { echo "error: needs Python 3.10 to 3.13 with venv; on Debian: apt-get install python3 python3-venv (or make PYTHON=...)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check "setuptools>=77" wheel
+	$(BIN)/pip install --disable-pip-version-check --no-build-isolation --editable '.[all]'
+	@$(BIN)/python -c 'import cv2' || \
+	  { echo "error: OpenCV lacks system libraries; on Debian: apt-get install libgl1 libglib2.0-0"; exit 2; }
+	@rm -f $(VENV)/.portraitnet-*
+	@echo "$(CURDIR)" > $(VENV)/.portraitnet-source
+	@touch $@
+
+clean:
+	rm -rf $(OUT) .pytest_cache .ruff_cache .mypy_cache

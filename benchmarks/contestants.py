@@ -1,0 +1,126 @@
+"""Who takes part in a latency benchmark: every artefact of a model, torch itself, and the ResNet rivals."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..export.bundle import export_bundle
+from ..export.models import open_model
+from ..export.residency import Residency, residency
+from ..runtime.backends import FORMAT_OF_SUFFIX
+from ..runtime.contract import MODEL_JSON, Contract
+from ..runtime.errors import InputError
+from ..runtime.files import bytes_of
+from ..runtime.segmenter import Segmenter
+from ..train.checkpoint import Checkpoint
+from ..train.models import ModelSpec, build_model
+
+RIVALS = ("resnet18", "resnet34", "resnet50")
+_BACKEND_OF_FORMAT = {"tflite": "LiteRT/XNNPACK", "onnx": "onnxruntime", "torch": "torch eager"}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One model in one format and precision on one backend, with `threads` CPU threads."""
+
+    model: str
+    format: str
+    precision: str
+    threads: int
+    segmenter: Segmenter
+    bytes: int
+    trained: bool
+    residency: Residency | None
+
+    @property
+    def backend(self) -> str:
+        return _BACKEND_OF_FORMAT[self.format]
+
+    @property
+    def contract(self) -> Contract:
+        return self.segmenter.contract
+
+
+def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Iterator[Contestant]:
+    """Contestants of a bundle folder, or of one loose model file; .mlpackage needs a phone or a Mac."""
+    if (model / MODEL_JSON).is_file():
+        parts = [
+            (model / a.file, a.format, a.precision)
+            for a in Contract.read(model).artefacts
+            if a.format in ("onnx", "tflite")
+        ]
+        if not parts:
+            raise InputError(f"{model} holds no artefact that runs here; export it with --to onnx,tflite")
+    elif model.suffix == ".safetensors":
+        parts = [(model, "torch", "fp32")]
+    else:
+        parts = [(model, FORMAT_OF_SUFFIX.get(model.suffix.lower(), ""), precision_of(model))]
+    for path, kind, precision in parts:
+        for count in threads:
+            segmenter = open_model(path, threads=count)
+            if kind not in _BACKEND_OF_FORMAT:
+                raise InputError(f"{path} cannot be timed on this machine")
+            delegated = residency(path) if kind == "tflite" else None
+            name = segmenter.contract.name
+            yield Contestant(name, kind, precision, count, segmenter, bytes_of(path), trained, delegated)
+
+
+def precision_of(path: Path) -> str:
+    """fp32, fp16 or int8 as told by an artefact's file name; "?" for a name that does not tell."""
+    return next(
+        (p for p in ("fp32", "fp16", "int8") if p in path.stem), "int8" if path.suffix == ".tflite" else "?"
+    )
+
+
+@contextmanager
+def rival_bundles(size: tuple[int, int], on_progress: Callable[[str], None]) -> Iterator[list[Path]]:
+    """Bundles of PortraitNet's decoder on ResNet18/34/50, with random weights: they tell time, not accuracy."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = []
+        for encoder in RIVALS:
+            on_progress(f"exporting the {encoder} rival")
+            folders.append(Path(scratch) / f"portraitnet-{encoder}")
+            torch.manual_seed(0)
+            spec = ModelSpec(encoder=encoder)
+            rival = Checkpoint(folders[-1].name, settle(build_model(spec), size), spec, size, {})
+            export_bundle(rival, folders[-1], ["onnx", "tflite"], ["fp32", "int8"], size, force=True)
+        yield folders
+
+
+def settle(model: torch.nn.Module, size: tuple[int, int]) -> torch.nn.Module:
+    """Give an untrained network batch-norm statistics of noise, so that its activations have finite ranges."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(2, 3, *size))
+    return model.eval()
+
+
+def facts(contestant: Contestant) -> dict[str, object]:
+    """What is known of a contestant before it is timed, as CSV columns."""
+    contract = contestant.contract
+    accuracy = contract.accuracy.get("fg_iou_per_image")
+    place = contestant.residency
+    return {
+        "model": contestant.model,
+        "encoder": contract.encoder,
+        "format": contestant.format,
+        "precision": contestant.precision,
+        "backend": contestant.backend,
+        "threads": contestant.threads,
+        "height": contract.height,
+        "width": contract.width,
+        "bytes": contestant.bytes,
+        "parameters": contract.parameters,
+        "macs": contract.macs,
+        "weights": "trained" if contestant.trained else "random",
+        "fg_iou_per_image": accuracy if contestant.trained and accuracy is not None else "",
+        **({f"residency_{k}": v for k, v in dataclasses.asdict(place).items()} if place else {}),
+    }

@@ -1,0 +1,97 @@
+"""`portraitnet demo`: the whole way on what ships, ending in one HTML page to look at."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jinja2
+from rich.console import Console
+from rich.progress import Progress
+
+from ..export.bundle import export_bundle
+from ..export.parity import parity_rows
+from ..runtime.backends import shipped_model
+from ..runtime.composite import parse_background
+from ..runtime.files import write_text
+from ..runtime.images import save_image
+from ..runtime.process import run
+from ..runtime.segmenter import Segmenter
+from ..train.checkpoint import load_checkpoint
+from ..train.history import read_history
+from ..train.loop import train
+from ..train.recipe import load_recipe
+from ..train.synthetic import render_portrait
+from . import plots
+from .clip import sample_portrait, write_panning_clip
+from .run import benchmark_latency
+from .table import read_csv
+
+PAGE = "index.html"
+_BACKGROUNDS = {"blur": "blur", "colour": "#2f7d6b"}
+
+
+def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
+    """Train on rendered portraits, export the shipped weights, run them, time them; returns the HTML page.
+
+    `steps` shortens the training run and `runs` the timing, for tests; 0 keeps the recipe's steps.
+    """
+    console = Console()
+    began = time.monotonic()
+    console.rule("1/4  train on rendered portraits (no download)")
+    trained = _train(out, steps)
+    console.rule("2/4  export the shipped weights, each artefact proven equal to its torch model")
+    checkpoint = load_checkpoint(shipped_model().with_suffix(".safetensors"))
+    bundle = out / "bundle"
+    contract = export_bundle(checkpoint, bundle, ["onnx", "tflite", "coreml"], ["fp32", "fp16", "int8"])
+    console.rule("3/4  replace a background, in a picture and in a clip")
+    _pictures(out)
+    console.rule("4/4  measure latency")
+    with Progress() as progress:
+        csv = benchmark_latency([bundle], out / "benchmark", rivals=True, runs=runs, progress=progress)
+    page = _template().render(
+        trained=trained,
+        checkpoint=checkpoint.facts,
+        contract=contract,
+        parity=parity_rows(contract),
+        latency=sorted(read_csv(csv), key=lambda row: (row["threads"], float(row["median_ms"]))),
+        minutes=(time.monotonic() - began) / 60,
+    )
+    write_text(out / PAGE, page)
+    console.print(f"[bold]open {out / PAGE}[/bold]")
+    return out / PAGE
+
+
+def _train(out: Path, steps: int) -> dict[str, object]:
+    folder = out / "training"
+    changes = [f"run.steps={steps}", f"run.evaluate_every={steps}"] if steps else []
+    recipe = load_recipe("demo", changes)
+    # An earlier demo's run is continued; when it was finished, nothing is left to do.
+    best = train(recipe, folder, resume=True)
+    history, scores = read_history(folder / "steps.csv"), read_history(folder / "scores.csv")
+    plots.plot_training(out / "training.png", history, scores)
+    for index, seed in enumerate((3, 11, 27)):
+        save_image(out / f"rendered-{index}.png", render_portrait(seed, (224, 224))[0])
+    return {"recipe": recipe, "checkpoint": best, "scores": scores[-1], "first_loss": history[0]["loss"]}
+
+
+def _pictures(out: Path) -> None:
+    segmenter = Segmenter.load(shipped_model())
+    portrait = out / "portrait.png"
+    save_image(portrait, sample_portrait())
+    jobs = {f"portrait-{name}.png": (spec, "composite") for name, spec in _BACKGROUNDS.items()}
+    jobs["portrait-mask.png"] = ("none", "mask")
+    jobs["portrait-cutout.png"] = ("none", "cutout")
+    for name, (background, output) in jobs.items():
+        run([portrait], segmenter, parse_background(background), out / name, output=output, overwrite=True)
+    clip = write_panning_clip(out / "clip.mp4", size=(480, 854), seconds=4)
+    run([clip], segmenter, parse_background("blur"), out / "clip-blur.mp4", overwrite=True)
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("demo.html")

@@ -1,0 +1,137 @@
+"""The loop's promises: resume after kill -9, data parallel equals one process, NaN stops with names."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.segmenter import Segmenter
+from portraitnet.train.checkpoint import load_checkpoint
+from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.evaluate import evaluate
+from portraitnet.train.loop import _as_yaml, train
+from portraitnet.train.predict import TorchBackend
+
+from .conftest import small_recipe
+
+
+def losses(run):
+    with (run / "steps.csv").open() as handle:
+        return [row["loss"] for row in csv.DictReader(handle)]
+
+
+def train_command(recipe_file, out, *more, launcher=("-m", "portraitnet")):
+    return [
+        sys.executable,
+        *launcher,
+        "train",
+        str(recipe_file),
+        "--out",
+        str(out),
+        "--accelerator",
+        "cpu",
+        *more,
+    ]
+
+
+@pytest.fixture
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_a_run_killed_at_any_moment_resumes_bit_for_bit(tmp_path, folder_set, environment):
+    recipe = small_recipe(folder_set, run={"steps": 40})
+    file = tmp_path / "small.yaml"
+    file.write_text(_as_yaml(recipe))
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    subprocess.run(train_command(file, whole), env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(
+        train_command(file, torn), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (torn / "steps.csv").exists() or len(losses(torn)) < 9:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(losses(torn)) < 40
+    subprocess.run(train_command(file, torn, "--resume"), env=environment, check=True, capture_output=True)
+    assert losses(torn) == losses(whole)
+    for name in ("best.safetensors", "last.safetensors", "scores.csv"):
+        assert (torn / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_two_processes_give_the_single_process_result(tmp_path, folder_set, environment):
+    recipe = small_recipe(folder_set, run={"steps": 5}, optimizer={"name": "sgd", "learning_rate": 0.01})
+    file = tmp_path / "small.yaml"
+    file.write_text(_as_yaml(recipe))
+    one, two = tmp_path / "one", tmp_path / "two"
+    subprocess.run(train_command(file, one), env=environment, check=True, capture_output=True)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "portraitnet")
+    done = subprocess.run(
+        train_command(file, two, launcher=torchrun), env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    np.testing.assert_allclose(np.array(losses(two), float), np.array(losses(one), float), rtol=0, atol=1e-5)
+
+
+def test_training_learns_and_the_checkpoint_gives_the_scores_it_states(tmp_path, folder_set):
+    recipe = small_recipe(
+        folder_set,
+        run={"steps": 60, "evaluate_every": 30, "checkpoint_every": 60, "ema_decay": 0.8},
+        optimizer={"learning_rate": 3e-3},
+        data={
+            "root": str(folder_set.parent),
+            "size": [64, 64],
+            "train": [{"kind": "folder", "path": folder_set.name, "split": "all"}],
+            "validate": [{"kind": "folder", "path": folder_set.name, "split": "all"}],
+            "augment": {"rotation": 0, "scale": [1, 1], "translation": 0},
+            "workers": 0,
+        },
+    )
+    checkpoint = load_checkpoint(train(recipe, tmp_path / "run", accelerator="cpu"))
+    stated = checkpoint.facts["scores"]["discs/fg_iou_per_image"]
+    scores = evaluate(Segmenter(TorchBackend.of(checkpoint)), Folder(folder_set)).summary()
+    assert scores["fg_iou_per_image"] == pytest.approx(stated, abs=1e-4)
+    assert stated > 0.7
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_pictures(tmp_path, folder_set):
+    recipe = small_recipe(folder_set, optimizer={"name": "sgd", "learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+; its pictures were: 00\d.png, "):
+        train(recipe, tmp_path / "run", accelerator="cpu")
+
+
+def test_a_run_folder_is_not_overwritten_nor_resumed_by_another_recipe(tmp_path, folder_set):
+    recipe = small_recipe(folder_set, run={"steps": 2})
+    train(recipe, tmp_path / "run", accelerator="cpu")
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe, tmp_path / "run", accelerator="cpu")
+    other = small_recipe(folder_set, run={"steps": 2, "seed": 9})
+    with pytest.raises(InputError, match=r"run.seed differ"):
+        train(other, tmp_path / "run", resume=True, accelerator="cpu")
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["run"]["seed"] == 1
+
+
+def test_a_mask_of_another_size_is_named(tmp_path, folder_set):
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder_set / "masks" / "003.png")
+    with pytest.raises(InputError, match=r"003.png: the mask is 10x10 but its picture 003.png is 40x48"):
+        train(small_recipe(folder_set), tmp_path / "run", accelerator="cpu")
+
+
+def test_bf16_runs_on_the_cpu_too(tmp_path, folder_set):
+    best = train(
+        small_recipe(folder_set, run={"steps": 2, "precision": "bf16-mixed"}),
+        tmp_path / "r",
+        accelerator="cpu",
+    )
+    assert all(torch.isfinite(v).all() for v in load_checkpoint(best).model.state_dict().values())
