@@ -20,7 +20,7 @@ app = typer.Typer(
 
 # Top-level module -> the pip extra that brings it.
 _EXTRAS = {
-    "train": ["torch", "timm", "lightning", "safetensors", "yaml", "scipy", "tensorboard"],
+    "train": ["torch", "timm", "lightning", "safetensors", "yaml", "scipy", "tensorboard", "tensorboardX"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "bench": ["matplotlib", "skimage", "jinja2"],
@@ -84,16 +84,12 @@ def demo_command(
 
 @app.command("train")
 def train_command(
-    recipe: Annotated[
-        str, typer.Argument(help="A recipe that ships (`portraitnet recipes`), or a YAML file.")
-    ],
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships (`portraitnet recipes`), or a YAML file.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Changes to it: section.key=value, as in run.steps=900.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Train a recipe. `portraitnet train demo` needs no data set: it learns from rendered portraits.
@@ -124,20 +120,14 @@ def recipes_command() -> None:
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[
-        Path, typer.Argument(help=".safetensors, .onnx, .tflite, .mlpackage, or a bundle's folder.")
-    ],
+    model: Annotated[Path, typer.Argument(help=".safetensors, .onnx, .tflite, .mlpackage, or a bundle's folder.")],
     data: Annotated[Path, typer.Option(help="Data set: by default a folder with images/ and masks/.")],
     kind: Annotated[str, typer.Option(help="folder, voc, voc_person, eg1800_portraitnet, ...")] = "folder",
     split: Annotated[str, typer.Option(help="train, val or all.")] = "all",
-    holdout: Annotated[
-        float, typer.Option(help="Share held out by file hash, for sets without splits.")
-    ] = 0.2,
+    holdout: Annotated[float, typer.Option(help="Share held out by file hash, for sets without splits.")] = 0.2,
     only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="At most so many pictures.")] = 0,
-    worst: Annotated[
-        Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")
-    ] = None,
+    worst: Annotated[Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")] = None,
     threads: Threads = 2,
 ) -> None:
     """Score a model in any format by the same code: foreground IoU per image, boundary IoU, pooled mIoU."""
@@ -166,9 +156,7 @@ def evaluate_command(
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint, as training writes it.")],
-    to: Annotated[
-        str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")
-    ] = "onnx,coreml,tflite",
+    to: Annotated[str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")] = "onnx,coreml,tflite",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
     size: Annotated[str, typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32).")] = "224",
     calibration: Annotated[
@@ -176,9 +164,7 @@ def export_command(
         typer.Option(help="Photographs that calibrate int8 (with masks/: accuracy is gated too)."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Bundle folder; exports/NAME unless given.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")] = False,
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
     from .export.bundle import export_bundle
@@ -216,17 +202,13 @@ def run_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
-    from .runtime.backends import shipped_model
-    from .runtime.composite import parse_background
+    from .runtime.backends import default_weights
     from .runtime.process import run
     from .runtime.segmenter import Segmenter
 
-    chosen = parse_background(background)
-    segmenter = Segmenter.load(model or shipped_model(), threads=threads)
-    summary = run(inputs, segmenter, chosen, out, output=output, overwrite=overwrite)
-    print(
-        f"{summary.files} files, {summary.frames} frames, {summary.frames / summary.seconds:.1f} frames/s: {out}"
-    )
+    segmenter = Segmenter.load(model or default_weights(), threads=threads)
+    summary = run(inputs, segmenter, out, background, output, overwrite, progress=True)
+    print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
 
 
 @app.command("benchmark")
@@ -235,15 +217,11 @@ def benchmark_command(
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
     what: Annotated[str, typer.Option(help="latency, video (720p clip end to end), or startup.")] = "latency",
-    rivals: Annotated[
-        bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")
-    ] = False,
+    rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
     data: Annotated[Path | None, typer.Option(help="images/ and masks/ to score accuracy on.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path(
-        "benchmark-results"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
 ) -> None:
     """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
     from rich.progress import Progress

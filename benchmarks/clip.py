@@ -20,9 +20,7 @@ def sample_portrait() -> np.ndarray:
     return data.astronaut()
 
 
-def write_panning_clip(
-    path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 4, rate: int = 30
-) -> Path:
+def write_panning_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 4, rate: int = 30) -> Path:
     """Write an H.264 clip of `size` (height, width) that pans over the sample portrait; returns `path`."""
     still = sample_portrait()
     height, width = size
@@ -39,9 +37,7 @@ def write_panning_clip(
                 height / 2 - zoom * (0.36 * still.shape[0] + 10 * math.sin(2 * phase)),
             )
             view = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
-            frame = cv2.warpAffine(
-                still, view, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-            )
+            frame = cv2.warpAffine(still, view, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path

@@ -14,7 +14,7 @@ import torch
 from ..export.bundle import export_bundle
 from ..export.models import open_model
 from ..export.residency import Residency, residency
-from ..runtime.backends import FORMAT_OF_SUFFIX
+from ..runtime.backends import MODEL_FORMATS
 from ..runtime.contract import MODEL_JSON, Contract
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of
@@ -61,7 +61,7 @@ def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Itera
     elif model.suffix == ".safetensors":
         parts = [(model, "torch", "fp32")]
     else:
-        parts = [(model, FORMAT_OF_SUFFIX.get(model.suffix.lower(), ""), precision_of(model))]
+        parts = [(model, MODEL_FORMATS.get(model.suffix.lower(), ""), precision_of(model))]
     for path, kind, precision in parts:
         for count in threads:
             segmenter = open_model(path, threads=count)
@@ -74,9 +74,7 @@ def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Itera
 
 def precision_of(path: Path) -> str:
     """fp32, fp16 or int8 as told by an artefact's file name; "?" for a name that does not tell."""
-    return next(
-        (p for p in ("fp32", "fp16", "int8") if p in path.stem), "int8" if path.suffix == ".tflite" else "?"
-    )
+    return next((p for p in ("fp32", "fp16", "int8") if p in path.stem), "int8" if path.suffix == ".tflite" else "?")
 
 
 @contextmanager

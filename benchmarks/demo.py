@@ -11,8 +11,7 @@ from rich.progress import Progress
 
 from ..export.bundle import export_bundle
 from ..export.parity import parity_rows
-from ..runtime.backends import shipped_model
-from ..runtime.composite import parse_background
+from ..runtime.backends import default_weights
 from ..runtime.files import write_text
 from ..runtime.images import save_image
 from ..runtime.process import run
@@ -41,7 +40,7 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     console.rule("1/4  train on rendered portraits (no download)")
     trained = _train(out, steps)
     console.rule("2/4  export the shipped weights, each artefact proven equal to its torch model")
-    checkpoint = load_checkpoint(shipped_model().with_suffix(".safetensors"))
+    checkpoint = load_checkpoint(default_weights().with_suffix(".safetensors"))
     bundle = out / "bundle"
     contract = export_bundle(checkpoint, bundle, ["onnx", "tflite", "coreml"], ["fp32", "fp16", "int8"])
     console.rule("3/4  replace a background, in a picture and in a clip")
@@ -76,16 +75,16 @@ def _train(out: Path, steps: int) -> dict[str, object]:
 
 
 def _pictures(out: Path) -> None:
-    segmenter = Segmenter.load(shipped_model())
+    segmenter = Segmenter.load(default_weights())
     portrait = out / "portrait.png"
     save_image(portrait, sample_portrait())
     jobs = {f"portrait-{name}.png": (spec, "composite") for name, spec in _BACKGROUNDS.items()}
     jobs["portrait-mask.png"] = ("none", "mask")
     jobs["portrait-cutout.png"] = ("none", "cutout")
     for name, (background, output) in jobs.items():
-        run([portrait], segmenter, parse_background(background), out / name, output=output, overwrite=True)
+        run([portrait], segmenter, out / name, background, output, overwrite=True)
     clip = write_panning_clip(out / "clip.mp4", size=(480, 854), seconds=4)
-    run([clip], segmenter, parse_background("blur"), out / "clip-blur.mp4", overwrite=True)
+    run([clip], segmenter, out / "clip-blur.mp4", "blur", overwrite=True)
 
 
 def _template() -> jinja2.Template:

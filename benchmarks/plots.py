@@ -18,9 +18,7 @@ _MARKERS = {"fp32": "o", "fp16": "s", "int8": "^", "?": "x"}
 
 def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
     """Bars of median latency with p90 whiskers, one per contestant with `threads` threads, fastest on top."""
-    chosen = sorted(
-        (row for row in rows if int(row["threads"]) == threads), key=lambda row: -float(row["median_ms"])
-    )
+    chosen = sorted((row for row in rows if int(row["threads"]) == threads), key=lambda row: -float(row["median_ms"]))
     figure, axes = plt.subplots(figsize=(8, 0.34 * len(chosen) + 1.4), layout="constrained")
     medians = [float(row["median_ms"]) for row in chosen]
     whiskers = [float(row["p90_ms"]) - median for row, median in zip(chosen, medians, strict=True)]
@@ -33,9 +31,7 @@ def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1
     )
     for y, median in enumerate(medians):
         axes.text(median * 0.02, y, f"{median:.1f}", va="center", color="white", fontsize=8)
-    axes.set_xlabel(
-        f"milliseconds per picture, {threads} thread{'s' * (threads > 1)} (bar: median, whisker: p90)"
-    )
+    axes.set_xlabel(f"milliseconds per picture, {threads} thread{'s' * (threads > 1)} (bar: median, whisker: p90)")
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
 
@@ -65,9 +61,7 @@ def plot_pareto(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1)
     _save(figure, path)
 
 
-def plot_training(
-    path: Path, steps: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]]
-) -> None:
+def plot_training(path: Path, steps: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]]) -> None:
     """Loss of every step, and foreground IoU of every evaluation."""
     figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
     axes.plot([r["step"] for r in steps], [r["loss"] for r in steps], color="#2a6fdb", linewidth=0.9)

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from ..runtime.backends import shipped_model
-from ..runtime.composite import parse_background
+from ..runtime.backends import default_weights
 from ..runtime.errors import InputError
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
@@ -44,9 +43,7 @@ def benchmark_latency(
     `rivals` adds ResNet18/34/50 encoders with random weights. Returns the CSV's path.
     """
     if not models:
-        raise InputError(
-            "name at least one model: a bundle's folder, or a .tflite, .onnx or .safetensors file"
-        )
+        raise InputError("name at least one model: a bundle's folder, or a .tflite, .onnx or .safetensors file")
     bar = progress or Progress(disable=True)
     with ExitStack() as stack:
         contestants = [c for model in models for c in gather(model, threads)]
@@ -89,16 +86,14 @@ def draw_latency(csv: Path) -> None:
 def benchmark_video(out: Path, model: Path | None = None, threads: int = 2, repeats: int = 3) -> Path:
     """Frames per second of `portraitnet run` on a 10 s 1280x720 clip, decode to encode; writes video_720p.csv."""
     rows = []
-    model = model or shipped_model()
+    model = model or default_weights()
     with tempfile.TemporaryDirectory() as scratch:
         clip = write_panning_clip(Path(scratch) / "clip.mp4", size=(720, 1280), seconds=10)
         segmenter = Segmenter.load(model, threads=threads)
         for background in ("blur", "#208060"):
             for repeat in range(repeats):
-                target = Path(scratch) / f"{repeat}.mp4"
-                summary = run(
-                    [clip], segmenter, parse_background(background), target, overwrite=True, quiet=True
-                )
+                target = Path(scratch) / f"{background.strip('#')}-{repeat}.mp4"
+                summary = run([clip], segmenter, target, background)
                 rows.append(
                     {
                         "model": segmenter.contract.name,
@@ -106,7 +101,7 @@ def benchmark_video(out: Path, model: Path | None = None, threads: int = 2, repe
                         "background": background,
                         "threads": threads,
                         "frames": summary.frames,
-                        "frames_per_second": summary.frames / summary.seconds,
+                        "frames_per_second": summary.frames_per_second,
                         **provenance(),
                     }
                 )
@@ -135,9 +130,7 @@ def benchmark_startup(out: Path, repeats: int = 10) -> Path:
     return out / "startup.csv"
 
 
-def _score(
-    contestants: Sequence[Contestant], rows: Sequence[dict[str, object]], data: Source, bar: Progress
-) -> None:
+def _score(contestants: Sequence[Contestant], rows: Sequence[dict[str, object]], data: Source, bar: Progress) -> None:
     scored: dict[tuple[str, str, str], float] = {}
     for contestant, row in zip(contestants, rows, strict=True):
         if not contestant.trained:

@@ -48,9 +48,7 @@ def op_histogram(path: str | Path) -> Counter[str]:
     """How often each operator occurs, with the type that it computes in: {"CONV_2D int8": 55, ...}."""
     model = read(Path(path).read_bytes())
     graph = model.subgraphs[0]
-    return Counter(
-        f"{operator_name(model, op)} {_TYPES[graph.tensors[op.outputs[0]].type]}" for op in graph.operators
-    )
+    return Counter(f"{operator_name(model, op)} {_TYPES[graph.tensors[op.outputs[0]].type]}" for op in graph.operators)
 
 
 def operator_name(model: Any, op: Any) -> str:
@@ -64,9 +62,7 @@ def take_bytes(model: Any) -> None:
     graph = model.subgraphs[0]
     inner = int(graph.inputs[0])
     outer = _twin(graph, inner, schema.TensorType.UINT8, 1.0, 0)
-    graph.operators.insert(
-        0, _operator(model, schema.BuiltinOperator.DEQUANTIZE, 2, inner=outer, outer=inner)
-    )
+    graph.operators.insert(0, _operator(model, schema.BuiltinOperator.DEQUANTIZE, 2, inner=outer, outer=inner))
     graph.inputs = _rewired(graph.inputs, inner, outer, [d.inputs for d in model.signatureDefs or []])
 
 
@@ -90,9 +86,7 @@ def use_depth_to_space(model: Any) -> int:
     graph = model.subgraphs[0]
     replaced = list(_pixel_shuffles(model, graph))
     for first, middle, last in replaced:
-        op = _operator(
-            model, schema.BuiltinOperator.DEPTH_TO_SPACE, 1, int(first.inputs[0]), int(last.outputs[0])
-        )
+        op = _operator(model, schema.BuiltinOperator.DEPTH_TO_SPACE, 1, int(first.inputs[0]), int(last.outputs[0]))
         op.builtinOptionsType = schema.BuiltinOptions.DepthToSpaceOptions
         op.builtinOptions = schema.DepthToSpaceOptionsT()
         op.builtinOptions.blockSize = 2

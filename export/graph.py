@@ -128,14 +128,10 @@ def check_same(trained: nn.Module, graph: DeployedGraph, size: tuple[int, int]) 
 def _collapse_head(model: nn.Module) -> bool:
     head = model.mask_head
     if not isinstance(head, nn.Conv2d):
-        raise InputError(
-            f"{type(model).__name__}.mask_head is no convolution: its classes cannot be collapsed"
-        )
+        raise InputError(f"{type(model).__name__}.mask_head is no convolution: its classes cannot be collapsed")
     if head.out_channels != 2:
         return False
-    single = nn.Conv2d(
-        head.in_channels, 1, head.kernel_size, padding=head.padding, bias=head.bias is not None
-    )
+    single = nn.Conv2d(head.in_channels, 1, head.kernel_size, padding=head.padding, bias=head.bias is not None)
     single.weight.data = head.weight.data[1:] - head.weight.data[:1]
     if head.bias is not None and single.bias is not None:
         single.bias.data = head.bias.data[1:] - head.bias.data[:1]

@@ -28,9 +28,7 @@ OPSET = 18
 _LARGEST_BATCH = 64
 
 
-def export_onnx(
-    graph: DeployedGraph, contract: Contract, precision: str, pictures: np.ndarray, path: Path
-) -> None:
+def export_onnx(graph: DeployedGraph, contract: Contract, precision: str, pictures: np.ndarray, path: Path) -> None:
     """Write `graph` to `path`; `pictures` (uint8 N x H x W x 3) calibrate int8."""
     with tempfile.TemporaryDirectory() as scratch:
         model = _float_model(graph, contract)

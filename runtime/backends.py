@@ -5,8 +5,8 @@ Every file carries its own contract; a file without one is refused, since its si
 
 from __future__ import annotations
 
+import platform
 import struct
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,7 @@ def default_weights() -> Path:
     """The model that ships with the package. Raises InputError when this installation lacks it."""
     path = Path(__file__).with_name("weights") / "portraitnet-mobile.tflite"
     if not path.is_file():
-        raise InputError(
-            "this installation holds no shipped weights; name a model file or an exported bundle"
-        )
+        raise InputError("this installation holds no shipped weights; name a model file or an exported bundle")
     return path
 
 
@@ -52,17 +50,16 @@ def open_backend(path: str | Path, threads: int = 2) -> Backend:
     if path.is_dir() and path.suffix != ".mlpackage":
         return _open_bundle(path, threads)
     if path.suffix == ".safetensors":
-        raise InputError(
-            f"{path} is a training checkpoint; `portraitnet export` makes a file that runs from it"
-        )
+        raise InputError(f"{path} is a training checkpoint; `portraitnet export` makes a file that runs from it")
     if path.suffix not in MODEL_FORMATS:
         raise InputError(
             f"{path} is no model that runs here: give a bundle folder or one of {', '.join(MODEL_FORMATS)}"
         )
     if bytes_of(path) > MAX_MODEL_BYTES:
         raise InputError(f"{path} is larger than {MAX_MODEL_BYTES >> 20} MiB: not a model of this project")
-    opener = {".onnx": OnnxBackend, ".tflite": TfliteBackend, ".mlpackage": CoreMLBackend}[path.suffix]
-    return opener(path, threads)
+    if path.suffix == ".onnx":
+        return OnnxBackend(path, threads)
+    return TfliteBackend(path, threads) if path.suffix == ".tflite" else CoreMLBackend(path)
 
 
 def _open_bundle(folder: Path, threads: int) -> Backend:
@@ -70,15 +67,11 @@ def _open_bundle(folder: Path, threads: int) -> Backend:
     runnable = [a for a in contract.artefacts if (a.format, a.precision) in _PREFERENCE]
     if not runnable:
         held = ", ".join(a.file for a in contract.artefacts) or "no artefact"
-        raise InputError(
-            f"{folder} holds {held}: nothing that runs here (.tflite or .onnx); export one of them"
-        )
+        raise InputError(f"{folder} holds {held}: nothing that runs here (.tflite or .onnx); export one of them")
     chosen: Artefact = min(runnable, key=lambda a: _PREFERENCE.index((a.format, a.precision)))
     path = folder / chosen.file
     if sha256_of(path) != chosen.sha256:
-        raise InputError(
-            f"{path} is not the file that {MODEL_JSON} describes (its hash differs); export again"
-        )
+        raise InputError(f"{path} is not the file that {MODEL_JSON} describes (its hash differs); export again")
     backend = open_backend(path, threads)
     if (backend.contract.size, backend.contract.classes) != (contract.size, contract.classes):
         raise InputError(f"{path} and {folder / MODEL_JSON} disagree on input size or classes; export again")
@@ -97,10 +90,11 @@ class OnnxBackend:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Threads that spin between pictures cost battery, and slow whatever else runs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self.session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            # As bytes: a file of unknown origin cannot then name other files to read weights from.
+            self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except (
             errors.EPFail,
             errors.Fail,
@@ -139,9 +133,7 @@ class TfliteBackend:
             self._input, self._output = inputs[0], outputs[0]
             _check_shape(path, self.contract, self._input["shape"], self._output["shape"])
             if self._input["dtype"] not in (np.uint8, np.float32):
-                raise InputError(
-                    f"{path} takes {self._input['dtype'].__name__}; expected uint8 or float32 input"
-                )
+                raise InputError(f"{path} takes {self._input['dtype'].__name__}; expected uint8 or float32 input")
             self.interpreter.allocate_tensors()
         except InputError:
             raise
@@ -166,11 +158,12 @@ class TfliteBackend:
 class CoreMLBackend:
     """An .mlpackage on CoreML, which exists on macOS only; runs a batch picture by picture."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        if sys.platform != "darwin":
-            raise InputError(
-                f"{path}: CoreML runs on macOS only; use the .tflite or .onnx of the same export here"
-            )
+    contract: Contract
+    model: Any
+
+    def __init__(self, path: Path) -> None:
+        if platform.system() != "Darwin":
+            raise InputError(f"{path}: CoreML runs on macOS only; use the .tflite or .onnx of the same export here")
         try:
             import coremltools
         except ImportError as error:

@@ -63,17 +63,14 @@ class Contract:
 
     def __post_init__(self) -> None:
         sizes_ok = all(
-            isinstance(side, int) and 32 <= side <= _MAX_SIDE and side % 32 == 0
-            for side in (self.height, self.width)
+            isinstance(side, int) and 32 <= side <= _MAX_SIDE and side % 32 == 0 for side in (self.height, self.width)
         )
         if not sizes_ok:
             raise InputError(
                 f"input size {self.height}x{self.width}: both sides must be multiples of 32 up to {_MAX_SIDE}"
             )
         if self.task not in ("portrait", "parsing") or len(self.classes) < 2:
-            raise InputError(
-                f"task {self.task!r} with {len(self.classes)} classes is not one this version runs"
-            )
+            raise InputError(f"task {self.task!r} with {len(self.classes)} classes is not one this version runs")
         if self.geometry != GEOMETRY_RULE:
             raise InputError(f"geometry {self.geometry!r} is not known; this version does {GEOMETRY_RULE!r}")
         if self.format_version != FORMAT_VERSION:
@@ -137,8 +134,6 @@ class Contract:
 
 def _artefact(facts: Mapping[str, Any]) -> Artefact:
     artefact = Artefact(**{f.name: facts[f.name] for f in dataclasses.fields(Artefact)})
-    if not all(
-        isinstance(v, str) for v in (artefact.file, artefact.format, artefact.precision, artefact.sha256)
-    ):
+    if not all(isinstance(v, str) for v in (artefact.file, artefact.format, artefact.precision, artefact.sha256)):
         raise TypeError("an artefact's file, format, precision and sha256 must be text")
     return artefact

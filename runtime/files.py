@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from .errors import OutputError
 def write_beside(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `target`; rename it onto `target` when the block succeeds.
 
-    Raises OutputError (an InputError) when the folder cannot be written or the disk is full; `target` is then untouched.
+    Raises OutputError (an InputError) when the folder cannot be written or the disk is full; `target` is
+    then untouched.
     """
     target = Path(target)
     with _clear_os_errors(target):
@@ -26,7 +26,7 @@ def write_beside(target: str | Path) -> Iterator[Path]:
             # The name, and so the suffix that many writers go by, stays the target's own.
             temporary = Path(scratch) / target.name
             yield temporary
-            os.replace(temporary, target)
+            temporary.replace(target)
 
 
 @contextmanager
@@ -43,12 +43,12 @@ def write_folder_beside(target: str | Path) -> Iterator[Path]:
             fresh.mkdir()
             yield fresh
             if target.exists():
-                os.replace(target, old)
+                target.replace(old)
             try:
-                os.replace(fresh, target)
+                fresh.replace(target)
             except OSError:
                 if old.exists():
-                    os.replace(old, target)
+                    old.replace(target)
                 raise
 
 

@@ -47,9 +47,7 @@ def random_geometry(
     # From pixel edges, in which the matrix is written, to cv2's pixel centres.
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     affine = (np.linalg.inv(half) @ matrix @ half)[:2]
-    warped = cv2.warpAffine(
-        image, affine, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 3
-    )
+    warped = cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 3)
     labels = cv2.warpAffine(mask, affine, (width, height), flags=cv2.INTER_NEAREST, borderValue=0)
     return warped, labels
 
@@ -82,9 +80,7 @@ def edge_of(mask: np.ndarray, thickness: int = 4) -> np.ndarray:
     return cv2.drawContours(np.zeros(mask.shape, np.uint8), contours, -1, 1, thickness)
 
 
-def upper_body(
-    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def upper_body(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Crop a person to head and upper body, cut by the lower edge; unchanged when there is no person."""
     rows = np.flatnonzero((mask == 1).any(1))
     if len(rows) < 32:

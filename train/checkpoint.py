@@ -54,9 +54,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     weights, facts = read_safetensors(path)
     if "model" not in facts or "size" not in facts:
-        raise InputError(
-            f"{path} holds tensors but no portraitnet model facts: it is not a checkpoint of ours"
-        )
+        raise InputError(f"{path} holds tensors but no portraitnet model facts: it is not a checkpoint of ours")
     spec = parse(ModelSpec, facts["model"], str(path))
     if spec.encoder_weights != "none":
         raise InputError(f"{path}: a checkpoint must not point to other weights ({spec.encoder_weights!r})")
@@ -66,15 +64,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else error
-        raise InputError(
-            f"{path} does not fit the architecture that it names: {str(reason)[:200]}"
-        ) from error
+        raise InputError(f"{path} does not fit the architecture that it names: {str(reason)[:200]}") from error
     return Checkpoint(str(facts.get("name", path.stem)), model.float().eval(), spec, size, facts)
 
 
-def save_state(
-    folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], facts: dict[str, Any]
-) -> None:
+def save_state(folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], facts: dict[str, Any]) -> None:
     """Write a run's full state after `step` as folder/step-NNNNNNNN, then drop the older ones.
 
     A kill at any moment leaves the previous state or the new one, both whole.

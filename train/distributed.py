@@ -28,9 +28,7 @@ class GlobalBatchNorm(nn.BatchNorm2d):
     def __init__(self, local: nn.BatchNorm2d) -> None:
         super().__init__(local.num_features, local.eps, local.momentum)
         self.load_state_dict(local.state_dict())
-        self.after = nn.Sequential(
-            *(getattr(local, part) for part in ("drop", "act") if hasattr(local, part))
-        )
+        self.after = nn.Sequential(*(getattr(local, part) for part in ("drop", "act") if hasattr(local, part)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:

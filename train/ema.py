@@ -21,8 +21,6 @@ class WeightAverage:
         self.updates += 1
         current = model.state_dict()
         floats = [key for key, value in self.weights.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.weights[key] for key in floats], [current[key] for key in floats], 1 - decay
-        )
+        torch._foreach_lerp_([self.weights[key] for key in floats], [current[key] for key in floats], 1 - decay)
         for key in self.weights.keys() - set(floats):
             self.weights[key].copy_(current[key])

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch.utils.tensorboard import SummaryWriter
+from tensorboardX import SummaryWriter
 
 STEP_FIELDS = ("step", "loss", "mask", "consistency", "edge", "learning_rate")
 

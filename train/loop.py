@@ -28,7 +28,7 @@ from .losses import Losses, portrait_losses
 from .models import Normalize, build_model
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
-from .samples import Sample, StepSampler, TrainingSamples
+from .samples import Sample, StepSampler, TrainingSamples, single_threaded
 from .schedule import learning_rate
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -42,15 +42,16 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     and the averaged weights as best.safetensors and last.safetensors. Under `torchrun` the batch is shared
     by all processes. Raises InputError for data that cannot be used, and when a loss is not finite.
     """
-    state = _claim(recipe, out, resume)
     torch.manual_seed(recipe.run.seed)
     fabric = _fabric(recipe, accelerator)
     root = Path(recipe.data.root).expanduser()
     size, classes = recipe.data.size, recipe.model.classes
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
     held_out = {_label(s): open_source(s, root, size, classes) for s in recipe.data.validate}
-
     network = build_model(recipe.model)
+    # Only now, so that a run refused for its data leaves nothing behind.
+    state = _claim(recipe, out, resume)
+
     if fabric.world_size > 1:
         synchronize_batch_norm(network, fabric.device)
     network = network.to(memory_format=torch.channels_last)
@@ -74,11 +75,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         pin_memory=fabric.device.type == "cuda",
         # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
         multiprocessing_context="spawn" if recipe.data.workers else None,
-        worker_init_fn=_single_threaded,
+        worker_init_fn=single_threaded,
     )
-    history = (
-        History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
-    )
+    history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
     if history:
         history.__enter__()
     try:
@@ -129,9 +128,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     return out / BEST
 
 
-def _losses(
-    model: nn.Module, normalize: Normalize, batch: Sample, device: torch.device, recipe: Recipe
-) -> Losses:
+def _losses(model: nn.Module, normalize: Normalize, batch: Sample, device: torch.device, recipe: Recipe) -> Losses:
     def view(pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels.to(device, non_blocking=True).float()
         return normalize(pixels).contiguous(memory_format=torch.channels_last)
@@ -172,9 +169,7 @@ def _claim(recipe: Recipe, out: Path, resume: bool) -> tuple[dict[str, Any], dic
         changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         changed = [key for key in changed if key not in _MAY_CHANGE_ON_RESUME]
         if changed:
-            raise InputError(
-                f"{out} was started with another recipe ({', '.join(changed[:4])} differ); see {stored}"
-            )
+            raise InputError(f"{out} was started with another recipe ({', '.join(changed[:4])} differ); see {stored}")
     elif int(os.environ.get("RANK", 0)) == 0:
         write_text(stored, _as_yaml(recipe))
     return state
@@ -223,10 +218,3 @@ def _optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer
 def _label(spec: Any) -> str:
     place = Path(spec.path).name if spec.path else spec.kind
     return f"{place}_portraits" if spec.only_portraits else place
-
-
-def _single_threaded(_: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

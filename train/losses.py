@@ -34,9 +34,7 @@ def focal_edge_loss(logits: torch.Tensor, edge: torch.Tensor, gamma: float = 2.0
 def consistency_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """KL(teacher || student) of the softmax over classes, averaged over all elements; no gradient to the teacher."""
     teacher = functional.log_softmax(teacher.detach(), 1)
-    return functional.kl_div(
-        functional.log_softmax(student, 1), teacher, reduction="none", log_target=True
-    ).mean()
+    return functional.kl_div(functional.log_softmax(student, 1), teacher, reduction="none", log_target=True).mean()
 
 
 def portrait_losses(

@@ -31,10 +31,8 @@ class TorchBackend:
         device = next(self.model.parameters()).device
         pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float()
         logits = self.model(self.normalize.to(device)(pixels)).mask.float()
-        if logits.shape[1] == 2:
-            scores = torch.sigmoid(logits[:, 1:] - logits[:, :1])
-        else:
-            scores = logits.softmax(1)
+        two = logits.shape[1] == 2
+        scores = torch.sigmoid(logits[:, 1:] - logits[:, :1]) if two else logits.softmax(1)
         return scores.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -35,9 +36,7 @@ class TrainingSamples(Dataset[Sample]):
 
     def __init__(self, sources: list[Source], data: DataSpec, seed: int) -> None:
         self.sources, self.data, self.seed = sources, data, seed
-        weights = np.concatenate(
-            [np.full(len(s), spec.weight) for s, spec in zip(sources, data.train, strict=True)]
-        )
+        weights = np.concatenate([np.full(len(s), spec.weight) for s, spec in zip(sources, data.train, strict=True)])
         self._share = np.cumsum(weights) / weights.sum()
         self._first = np.cumsum([0, *(len(s) for s in sources)])
 
@@ -91,6 +90,12 @@ class StepSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return self.steps - self.first_step
+
+
+def single_threaded(_: int) -> None:
+    """Keep a loader's worker to one thread: the workers are the parallelism. (DataLoader passes its number.)"""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
 
 
 def _channels_first(image: np.ndarray) -> torch.Tensor:

@@ -39,9 +39,7 @@ def test_geometry_keeps_picture_and_mask_together():
 
 def test_a_flip_mirrors():
     image, mask = scene(96, 96)
-    flipped = augment.random_geometry(
-        image, mask, (96, 96), AugmentSpec(0, (1, 1), 0, 1.0), np.random.default_rng(0)
-    )
+    flipped = augment.random_geometry(image, mask, (96, 96), AugmentSpec(0, (1, 1), 0, 1.0), np.random.default_rng(0))
     np.testing.assert_array_equal(flipped[0], image[:, ::-1])
     np.testing.assert_array_equal(flipped[1], mask[:, ::-1])
 

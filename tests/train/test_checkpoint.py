@@ -53,7 +53,7 @@ class Bomb:
 def test_a_pickle_is_never_opened(tmp_path, protocol):
     file = tmp_path / "model.safetensors"
     file.write_bytes(pickle.dumps(Bomb(), protocol=protocol))
-    with pytest.raises(InputError, match="not a readable .safetensors"):
+    with pytest.raises(InputError, match=r"not a readable \.safetensors"):
         load_checkpoint(file)
 
 

@@ -77,9 +77,7 @@ def test_two_processes_give_the_single_process_result(tmp_path, folder_set, envi
     one, two = tmp_path / "one", tmp_path / "two"
     subprocess.run(train_command(file, one), env=environment, check=True, capture_output=True)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "portraitnet")
-    done = subprocess.run(
-        train_command(file, two, launcher=torchrun), env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run(train_command(file, two, launcher=torchrun), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     np.testing.assert_allclose(np.array(losses(two), float), np.array(losses(one), float), rtol=0, atol=1e-5)
 

@@ -102,9 +102,7 @@ def pair_by_stem(images: Path, masks: Path) -> tuple[list[Item], list[str]]:
     """Items for every picture with a mask of the same stem, in name order, and the names without a mask."""
     for folder in (images, masks):
         if not folder.is_dir():
-            raise InputError(
-                f"{folder} is not a folder; expected images/ and masks/ with the same file stems"
-            )
+            raise InputError(f"{folder} is not a folder; expected images/ and masks/ with the same file stems")
     mask_of = {path.stem: path for path in _pictures(masks)}
     pictures = _pictures(images)
     items = [Item(path.name, path, mask_of[path.stem]) for path in pictures if path.stem in mask_of]
@@ -141,9 +139,7 @@ def select(source: Source, keep: Callable[[np.ndarray], bool]) -> Subset:
 
 def _pictures(folder: Path) -> list[Path]:
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
 
 

@@ -25,9 +25,7 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False)
     """
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:3]
-        raise InputError(
-            f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-        )
+        raise InputError(f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     options = {"act_layer": nn.ReLU} if paper_options else {}
     try:
         encoder = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
@@ -63,14 +61,11 @@ def _keep_first_expansion(encoder: nn.Module) -> None:
     """Give the t = 1 block a 1x1 expansion that starts as the identity, so loaded weights keep their meaning."""
     first = encoder.blocks[0][0]
     channels = first.conv_dw.in_channels
-    block = InvertedResidual(
-        channels, first.conv_pw.out_channels, exp_ratio=1.0, noskip=True, act_layer=nn.ReLU
-    )
+    block = InvertedResidual(channels, first.conv_pw.out_channels, exp_ratio=1.0, noskip=True, act_layer=nn.ReLU)
     nn.init.dirac_(block.conv_pw.weight)
     names = {"conv_dw": "conv_dw", "bn1": "bn2", "conv_pw": "conv_pwl", "bn2": "bn3"}
     renamed = OrderedDict(
-        (f"{names[key.split('.')[0]]}.{key.split('.', 1)[1]}", value)
-        for key, value in first.state_dict().items()
+        (f"{names[key.split('.')[0]]}.{key.split('.', 1)[1]}", value) for key, value in first.state_dict().items()
     )
     with torch.no_grad():
         block.load_state_dict(renamed, strict=False)

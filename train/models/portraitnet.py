@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -74,9 +75,7 @@ class PortraitNet(nn.Module):
         super().__init__()
         self.encoder = encoder
         widths = [encoder_channels[-1], *DECODER_CHANNELS]
-        self.blocks = nn.ModuleList(
-            DecoderBlock(above, below, convolution) for above, below in zip(widths, widths[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(DecoderBlock(above, below, convolution) for above, below in pairwise(widths))
         self.upsamples = nn.ModuleList(
             nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False) for width in DECODER_CHANNELS
         )

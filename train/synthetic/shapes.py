@@ -171,9 +171,7 @@ class SurfaceTable:
     """One column per surface, everything that shading needs as linear functions of the hit point p:
     normal = M p + m (not of unit length, towards the camera), texture = W p + w (in tiles)."""
 
-    values: (
-        np.ndarray
-    )  # float32, rows: M (xx yy zz xy xz yz), m (3), W (6), w (2), tint (3), emit, gloss, tile
+    values: np.ndarray  # float32, rows: M (xx yy zz xy xz yz), m (3), W (6), w (2), tint (3), emit, gloss, tile
     person: np.ndarray  # bool
 
     @classmethod

@@ -1,0 +1,235 @@
+"""`run`: pictures, folders and videos through a segmenter, to composites, masks or cut-outs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+
+from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background
+from .errors import InputError, OutputError
+from .images import IMAGE_SUFFIXES, load_image, save_image
+from .segmenter import Segmenter
+from .threads import Behind, ahead
+
+Output = Literal["composite", "mask", "cutout"]
+OUTPUTS = ("composite", "mask", "cutout")
+_CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
+_TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did; `seconds` is wall time from the first picture read to the last one written."""
+
+    written: tuple[Path, ...]
+    frames: int
+    seconds: float
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file and where its result goes."""
+
+    source: Path
+    target: Path
+
+    @property
+    def is_video(self) -> bool:
+        return self.source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def run(
+    inputs: Sequence[str | Path],
+    segmenter: Segmenter,
+    out: str | Path,
+    background: str = "blur",
+    output: Output = "composite",
+    overwrite: bool = False,
+    progress: bool = False,
+    sound: bool = True,
+) -> Summary:
+    """Process files and folders; `out` is a file for one input file, else a folder.
+
+    `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255) or `cutout`
+    (RGBA, pictures only). Nothing starts when two results would share a name, or one would replace an input, or
+    (without `overwrite`) an existing file. A file that cannot be read does not stop the others: InputError, at
+    the end, says how many failed.
+    """
+    if output not in OUTPUTS:
+        raise InputError(f"output {output!r} is not one of {', '.join(OUTPUTS)}")
+    scene = parse_background(background)
+    if isinstance(scene, Cutout) and output == "composite":
+        output = "cutout"
+    jobs = plan(inputs, Path(out), output, overwrite)
+    written, failures, frames = [], [], 0
+    started = time.perf_counter()
+    with _Progress(jobs, progress) as bar:
+        for job in jobs:
+            try:
+                if job.is_video:
+                    # Parsed anew, since a clip in the background starts at its start for each video.
+                    frames += _video(job, segmenter, parse_background(background), output, sound, bar.advance)
+                else:
+                    frames += _image(job, segmenter, scene, output)
+                    bar.advance(job)
+                written.append(job.target)
+            except OutputError:
+                raise
+            except InputError as error:
+                if len(jobs) == 1:
+                    raise
+                failures.append(error)
+    if failures:
+        raise InputError(f"{len(failures)} of {len(jobs)} files failed; the first: {failures[0]}")
+    return Summary(tuple(written), frames, time.perf_counter() - started)
+
+
+def plan(inputs: Sequence[str | Path], out: Path, output: Output, overwrite: bool = False) -> list[Job]:
+    """The jobs that `run` would do, checked: inputs exist, names are free and distinct."""
+    sources = [Path(p) for p in inputs]
+    if not sources:
+        raise InputError("no input given: name pictures, videos or folders")
+    files = [file for source in sources for file in _expand(source)]
+    to_one_file = len(sources) == 1 and sources[0].is_file() and _is_media(out) and not out.is_dir()
+    jobs = [Job(file, out if to_one_file else out / _result_name(file, output)) for file in files]
+    if out.is_file() and not to_one_file:
+        raise InputError(f"{out} is a file; several results need a folder")
+    for job in jobs:
+        _check_target(job, output)
+    sources_by_target: dict[Path, Path] = {}
+    for job in jobs:
+        first = sources_by_target.setdefault(job.target.resolve(), job.source)
+        if first is not job.source:
+            raise InputError(f"{first} and {job.source} would both be written to {job.target}; run them apart")
+    taken = {file.resolve() for file in files}
+    for job in jobs:
+        if job.target.resolve() in taken:
+            raise InputError(f"{job.target} is an input and would be overwritten; choose another --out")
+        if job.target.exists() and not overwrite:
+            raise InputError(f"{job.target} exists; remove it or allow overwriting")
+    return jobs
+
+
+def _expand(source: Path) -> list[Path]:
+    if source.is_dir():
+        found = sorted(p for p in source.iterdir() if _is_media(p) and not p.name.startswith("."))
+        if not found:
+            raise InputError(f"{source} holds no picture or video")
+        return found
+    if not source.exists():
+        raise InputError(f"{source} does not exist")
+    if not _is_media(source):
+        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise InputError(f"{source} is neither picture nor video by its name ({known})")
+    return [source]
+
+
+def _is_media(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+
+
+def _result_name(source: Path, output: Output) -> str:
+    suffix = source.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return f"{source.stem}{suffix if suffix in _CLIP_SUFFIXES else '.mp4'}"
+    return f"{source.stem}{suffix if output == 'composite' else '.png'}"
+
+
+def _check_target(job: Job, output: Output) -> None:
+    suffix = job.target.suffix.lower()
+    if job.is_video:
+        if output == "cutout":
+            raise InputError(f"{job.source}: video holds no transparency; choose a background or the mask")
+        if suffix not in _CLIP_SUFFIXES:
+            raise InputError(f"{job.target}: a video is written to one of {', '.join(_CLIP_SUFFIXES)}")
+    elif suffix not in IMAGE_SUFFIXES:
+        raise InputError(f"{job.target}: a picture is written to one of {', '.join(sorted(IMAGE_SUFFIXES))}")
+    elif output == "cutout" and suffix not in _TRANSPARENT_SUFFIXES:
+        raise InputError(f"{job.target} holds no transparency; use one of {', '.join(_TRANSPARENT_SUFFIXES)}")
+
+
+def _image(job: Job, segmenter: Segmenter, scene: Background, output: Output) -> int:
+    image = load_image(job.source)
+    alpha = segmenter.alpha_bytes(image)
+    if output == "mask":
+        save_image(job.target, alpha)
+    else:
+        save_image(job.target, cut_out(image, alpha) if output == "cutout" else scene.compose(image, alpha))
+    return 1
+
+
+def _video(
+    job: Job,
+    segmenter: Segmenter,
+    scene: Background,
+    output: Output,
+    sound: bool,
+    advance: Callable[[Job], None],
+) -> int:
+    """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
+    from .video import VideoReader, VideoWriter
+
+    reader = VideoReader(job.source)
+    frames = 0
+    with VideoWriter.open(job.target, like=reader, sound=sound) as writer, Behind(writer.write) as write:
+        for frame in ahead(reader):
+            alpha = segmenter.alpha_bytes(frame.image)
+            write(
+                frame, cv2.merge([alpha] * 3) if output == "mask" else scene.compose(frame.image, alpha, frame.seconds)
+            )
+            frames += 1
+            advance(job)
+    return frames
+
+
+class _Progress:
+    """One bar over all frames, with the time left; its length is an estimate where a video does not say."""
+
+    def __init__(self, jobs: Iterable[Job], shown: bool) -> None:
+        self._bar = None
+        if shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("frames", total=sum(_frames_in(job) for job in jobs))
+
+    def __enter__(self) -> _Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, job: Job) -> None:
+        """Count one frame of `job`."""
+        if self._bar:
+            self._bar.update(self._task, advance=1, description=job.source.name)
+
+
+def _frames_in(job: Job) -> int:
+    if not job.is_video:
+        return 1
+    from .video import VideoReader
+
+    try:
+        return VideoReader(job.source).frames
+    except InputError:  # reported when its turn comes
+        return 0

@@ -1,0 +1,113 @@
+import os
+import resource
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from portraitnet.runtime.errors import InputError, OutputError
+from portraitnet.runtime.files import bytes_of, sha256_of, write_beside, write_folder_beside, write_text
+from portraitnet.runtime.images import save_image
+from portraitnet.runtime.process import run
+
+
+@contextmanager
+def disk_of(size):
+    """The kernel refuses every write past `size` bytes of a file: a disk that fills up halfway."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_writes_whole_and_replaces(tmp_path):
+    write_text(tmp_path / "deep" / "a.txt", "one")
+    write_text(tmp_path / "deep" / "a.txt", "two")
+    assert (tmp_path / "deep" / "a.txt").read_text() == "two"
+    assert os.listdir(tmp_path / "deep") == ["a.txt"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def fail():
+        with write_beside(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    target = tmp_path / "bundle"
+    for name in ("one", "two"):
+        with write_folder_beside(target) as fresh:
+            (fresh / name).write_text(name)
+    assert os.listdir(target) == ["two"]
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_the_old_folder_survives_a_failed_swap(tmp_path, monkeypatch):
+    target = tmp_path / "bundle"
+    target.mkdir()
+    (target / "old").write_text("old")
+    real = os.replace
+
+    def fails_once_for_new(source, destination):
+        if str(source).endswith("new"):
+            raise OSError(28, "No space left on device")
+        real(source, destination)
+
+    monkeypatch.setattr(os, "replace", fails_once_for_new)
+    with pytest.raises(OutputError, match="No space left"), write_folder_beside(target) as fresh:
+        (fresh / "new").write_text("new")
+    assert os.listdir(target) == ["old"]
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_hash_and_size_of_files_and_folders(tmp_path):
+    file = tmp_path / "f"
+    file.write_bytes(b"abc")
+    assert sha256_of(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    folder = tmp_path / "d"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "f").write_bytes(b"abc")
+    first = sha256_of(folder)
+    (folder / "sub" / "f").rename(folder / "f")
+    assert sha256_of(folder) != first  # names count
+    assert bytes_of(folder) == bytes_of(file) == 3
+
+
+def test_a_full_disk_leaves_no_half_picture(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    with disk_of(20_000), pytest.raises(OutputError, match="cannot write .*nothing was left half-written"):
+        save_image(tmp_path / "a.png", noise)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_leaves_no_half_video(tmp_path, make_clip, segmenter):
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    clip = make_clip(size=(240, 320), frames=30, picture=noise)
+    out = tmp_path / "out"
+    with disk_of(30_000), pytest.raises(OutputError, match="cannot write"):
+        run([clip], segmenter, out, background=str(clip))
+    assert os.listdir(out) == []
+
+
+def test_a_full_disk_stops_the_run(tmp_path, segmenter):
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    for name in ("a.png", "b.png"):
+        save_image(tmp_path / "in" / name, noise)
+    with disk_of(1_000), pytest.raises(OutputError, match=r"a\.png"):
+        run([tmp_path / "in"], segmenter, tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        write_text(tmp_path / "file" / "a.txt", "x")

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from portraitnet.runtime.geometry import PAD_VALUE, Letterbox, resize
+
+SOURCES = [(720, 1280), (1280, 720), (224, 224), (1, 1), (20_000, 1), (1, 20_000), (333, 77), (31, 32), (2, 3)]
+TARGETS = [(224, 224), (144, 256), (256, 144), (32, 512)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_fits_inside_centred_and_keeps_the_shape(source, target):
+    box = Letterbox.fit(source, target)
+    assert box.height == target[0] or box.width == target[1]
+    assert abs(target[0] - box.height - 2 * box.top) <= 1
+    assert abs(target[1] - box.width - 2 * box.left) <= 1
+    scale = min(target[0] / source[0], target[1] / source[1])
+    assert abs(box.height - max(1, source[0] * scale)) <= 0.5 + 1e-9
+    assert abs(box.width - max(1, source[1] * scale)) <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_apply_and_undo_have_the_right_sizes_and_pad(source, target):
+    box = Letterbox.fit(source, target)
+    canvas = box.apply(np.full((*source, 3), 10, np.uint8))
+    assert canvas.shape == (*target, 3)
+    assert (box.content(canvas) == 10).all()
+    assert (canvas == PAD_VALUE).all(-1).sum() == target[0] * target[1] - box.height * box.width
+    assert box.undo(canvas).shape == (*source, 3)
+    assert (box.undo(canvas) == 10).all()  # nothing of the padding comes back
+
+
+@pytest.mark.parametrize(("source", "target"), [((720, 1280), (224, 224)), ((300, 200), (256, 144))])
+def test_round_trip_keeps_a_smooth_picture_in_place(source, target):
+    rows, columns = np.mgrid[: source[0], : source[1]].astype(np.float32)
+    smooth = (rows / source[0] + columns / source[1]) / 2
+    box = Letterbox.fit(source, target)
+    small = box.apply((smooth[..., None] * 255).astype(np.uint8).repeat(3, -1))
+    back = box.undo(small[..., 0].astype(np.float32) / 255)
+    assert np.abs(back - smooth).max() < 0.01
+
+
+def test_mask_labels_are_never_mixed():
+    mask = np.random.default_rng(0).choice([0, 7, 255], (50, 90)).astype(np.uint8)
+    box = Letterbox.fit(mask.shape, (64, 64))
+    out = box.apply_mask(mask, fill=3)
+    assert set(np.unique(box.content(out))) <= {0, 7, 255}
+    assert (out[0] == 3).all()
+
+
+def test_same_size_is_untouched():
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    assert (Letterbox.fit((64, 64), (64, 64)).apply(image) == image).all()
+    assert resize(image, (64, 64)) is image
+
+
+def test_zero_sizes_are_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        Letterbox.fit((0, 5), (32, 32))

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, iou
+
+
+def test_iou_by_hand():
+    a, b = np.zeros((2, 4), bool), np.zeros((2, 4), bool)
+    a[0], b[0, 2:], b[1, 2:] = True, True, True  # 4 and 4 pixels, 2 shared
+    assert iou(a, b) == pytest.approx(2 / 6)
+    assert iou(~a & a, ~b & b) == 1.0
+
+
+def test_boundary_iou_by_hand():
+    # The diagonal of 30 x 40 is 50, so 2 % is a band of 1 pixel: outlines of squares of 10 and of 8, concentric.
+    truth, inner = np.zeros((30, 40), bool), np.zeros((30, 40), bool)
+    truth[10:20, 10:20] = True
+    inner[11:19, 11:19] = True
+    assert boundary_iou(truth, truth) == 1.0
+    assert boundary_iou(inner, truth) == 0.0
+    shifted = np.zeros_like(truth)
+    shifted[10:20, 11:21] = True  # outlines of 36 pixels share the two long edges: 9 + 9
+    assert boundary_iou(shifted, truth) == pytest.approx(18 / 54)
+
+
+def test_a_mask_cut_by_the_edge_has_its_outline_there():
+    whole = np.ones((30, 40), bool)
+    hole = whole.copy()
+    hole[1:-1, 1:-1] = False
+    assert boundary_iou(whole, hole) == 1.0
+
+
+def test_two_class_summary_by_hand():
+    scores = SegmentationScores()
+    truth = np.array([[0, 0, 1, 1]])
+    scores.add("a", np.array([[0, 1, 1, 1]]), truth)  # person 2/3, background 1/2
+    scores.add("b", np.array([[0, 0, 1, 0]]), truth)  # person 1/2, background 2/3
+    summary = scores.summary()
+    assert summary["fg_iou_per_image"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert summary["miou_2class_pooled"] == pytest.approx((3 / 5 + 3 / 5) / 2)
+    assert summary["images"] == 2
+    assert "miou" not in summary
+
+
+def test_ignored_pixels_count_nowhere():
+    scores = SegmentationScores()
+    scores.add("a", np.array([[1, 1, 0, 0]]), np.array([[1, IGNORE, IGNORE, 0]]))
+    assert scores.summary()["fg_iou_per_image"] == 1.0
+    assert scores.confusion.sum() == 2
+
+
+def test_many_classes_leave_out_what_never_occurs():
+    scores = SegmentationScores(classes=4)
+    scores.add("a", np.array([[0, 1, 2, 2]]), np.array([[0, 1, 1, 2]]))
+    assert scores.iou_per_class() == pytest.approx([1, 1 / 2, 1 / 2, np.nan], nan_ok=True)
+    assert scores.summary()["miou"] == pytest.approx(2 / 3)
+    assert scores.summary()["fg_iou_per_image"] == 1.0  # any label above 0 is foreground
+
+
+def test_wrong_use_is_refused():
+    scores = SegmentationScores()
+    with pytest.raises(ValueError, match="no picture"):
+        scores.summary()
+    with pytest.raises(ValueError, match="differ in size"):
+        scores.add("a", np.zeros((2, 2), int), np.zeros((2, 3), int))

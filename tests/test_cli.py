@@ -1,0 +1,83 @@
+"""The command line as a user meets it: bad input is one clear line and exit code 2, never a traceback."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import portraitnet
+
+COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "benchmark"]
+
+
+def portraitnet_command(*arguments, cwd=None):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "portraitnet", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=180,
+    )
+
+
+def test_version_and_help():
+    assert portraitnet_command("--version").stdout.strip() == portraitnet.__version__
+    shown = portraitnet_command("--help").stdout
+    assert all(command in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    done = portraitnet_command(command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 150
+
+
+@pytest.fixture
+def odd_files(tmp_path):
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "good.png")
+    (tmp_path / "text.onnx").write_text("this is no model")
+    (tmp_path / "text.tflite").write_text("this is no model either")
+    (tmp_path / "text.safetensors").write_text("nor is this a checkpoint")
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(60))
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "good.png", "--out", "x.png", "--model", "text.onnx"], "text.onnx"),
+        (["run", "good.png", "--out", "x.png", "--model", "text.tflite"], "text.tflite"),
+        (["run", "good.png", "--out", "x.png", "--model", "text.safetensors"], "portraitnet export"),
+        (["run", "good.png", "--out", "x.png", "--model", "nowhere.onnx"], "nowhere.onnx"),
+        (["run", "cut.jpg", "--out", "x.png"], "cut.jpg"),
+        (["run", "text.mp4", "--out", "x.mp4"], "text.mp4"),
+        (["run", "empty", "--out", "x"], "empty"),
+        (["run", "nowhere.png", "--out", "x.png"], "nowhere.png"),
+        (["run", "good.png", "--out", "good.png", "--overwrite"], "good.png"),
+        (["run", "good.png", "--out", "x.png", "--background", "no-such-colour"], "no-such-colour"),
+        (["export", "text.safetensors"], "not a readable .safetensors"),
+        (["evaluate", "text.onnx", "--data", "empty"], "text.onnx"),
+        (["train", "no_such_recipe"], "no recipe"),
+        (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
+        (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
+        (["benchmark"], "name at least one model"),
+        (["benchmark", "--what", "weather"], "none of latency"),
+    ],
+    ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_exit_code_2(odd_files, arguments, message):
+    before = sorted(odd_files.rglob("*"))
+    done = portraitnet_command(*arguments, cwd=odd_files)
+    assert done.returncode == 2, done.stderr[-1500:]
+    (line,) = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
+    assert sorted(odd_files.rglob("*")) == before
