@@ -216,11 +216,15 @@ def benchmark_command(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
-    what: Annotated[str, typer.Option(help="latency, video (720p clip end to end), or startup.")] = "latency",
+    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip end to end), or startup.")] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
-    data: Annotated[Path | None, typer.Option(help="images/ and masks/ to score accuracy on.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="latency: images/ and masks/ to score on. accuracy: the recipe's data.root."),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="accuracy: whose held-out sets to score.")] = "portraitnet_mobile",
     out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
 ) -> None:
     """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
@@ -231,6 +235,11 @@ def benchmark_command(
 
     if what == "video":
         path = run.benchmark_video(out, models[0] if models else None)
+    elif what == "accuracy":
+        from .benchmarks.accuracy import benchmark_accuracy
+
+        with Progress() as progress:
+            path = benchmark_accuracy(models or [], recipe, data or Path(), out, progress)
     elif what == "startup":
         path = run.benchmark_startup(out)
     elif what == "latency":
@@ -244,7 +253,7 @@ def benchmark_command(
             path = run.benchmark_latency(models or [], out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
-        raise InputError(f"--what {what!r} is none of latency, video, startup")
+        raise InputError(f"--what {what!r} is none of latency, accuracy, video, startup")
     if what != "latency":
         for row in read_csv(path):
             print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))

@@ -1,0 +1,1 @@
+"""Honest measurements on this computer, their results files, and the demo that shows them."""

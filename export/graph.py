@@ -20,19 +20,20 @@ class DeployedGraph(nn.Module):
 
     Two classes become one channel: softmax of two logits is the sigmoid of their difference, and the
     difference of two linear filters is one filter. The edge head is gone. The trained model is left alone.
+    `channels_last` prepares for converters to that layout; the graph's own input and output do not change.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, channels_last: bool = False) -> None:
         super().__init__()
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         if getattr(self.model, "edge_head", None) is not None:
             self.model.edge_head = None
         normalize = Normalize()
         _fold_batch_norms(self.model)
-        _split_transposed_convolutions(self.model)
+        _split_transposed_convolutions(self.model, channels_last)
         folded = _fold_scale(self.model, normalize.deviation)
         self.register_buffer("mean", normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
@@ -76,11 +77,13 @@ class SubPixelUpsample(nn.Module):
     Output row 2y sees input rows y and y-1 through kernel rows 1 and 3, output row 2y+1 sees y and y+1
     through 2 and 0; columns alike. So each of the four phases is a 3x3 filter with five zeros. Phones run
     convolutions far better than transposed ones: int8 gets 2.4 times faster.
+
+    `channels_last` writes the shuffle for a converter that lays tensors out that way: one transpose of rank 4.
     """
 
     _TAPS = (((0, 3), (1, 1)), ((1, 2), (2, 0)))  # per phase: (row of the 3x3 filter, row of the 4x4 one)
 
-    def __init__(self, up: nn.ConvTranspose2d) -> None:
+    def __init__(self, up: nn.ConvTranspose2d, channels_last: bool = False) -> None:
         super().__init__()
         channels_in, channels_out = up.weight.shape[:2]
         phases = torch.zeros(channels_out, 2, 2, channels_in, 3, 3)
@@ -89,13 +92,23 @@ class SubPixelUpsample(nn.Module):
                 for row, row4 in rows:
                     for column, column4 in columns:
                         phases[:, vertical, horizontal, :, row, column] = up.weight[:, :, row4, column4].t()
+        biases = torch.zeros(channels_out) if up.bias is None else up.bias.detach()
+        biases = biases[:, None, None].repeat(1, 2, 2)
+        self.channels_last = channels_last
+        if channels_last:
+            phases, biases = phases.movedim(0, 2), biases.movedim(0, 2)
         self.conv = nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1, bias=up.bias is not None)
         self.conv.weight.data = phases.reshape(4 * channels_out, channels_in, 3, 3)
-        if up.bias is not None:
-            self.conv.bias.data = up.bias.detach().repeat_interleave(4)  # type: ignore[union-attr]
+        if self.conv.bias is not None:
+            self.conv.bias.data = biases.reshape(-1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.pixel_shuffle(self.conv(x), 2)
+        x = self.conv(x)
+        if not self.channels_last:
+            return nn.functional.pixel_shuffle(x, 2)
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(batch * height, width, 2, channels // 2).transpose(1, 2)
+        return rows.reshape(batch, 2 * height, 2 * width, channels // 4).permute(0, 3, 1, 2)
 
     @staticmethod
     def fits(module: nn.Module) -> bool:
@@ -148,11 +161,11 @@ def _fold_scale(model: nn.Module, deviation: torch.Tensor) -> bool:
     return True
 
 
-def _split_transposed_convolutions(model: nn.Module) -> None:
+def _split_transposed_convolutions(model: nn.Module, channels_last: bool) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if SubPixelUpsample.fits(child):
-                setattr(parent, name, SubPixelUpsample(child))  # type: ignore[arg-type]
+                setattr(parent, name, SubPixelUpsample(child, channels_last))  # type: ignore[arg-type]
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

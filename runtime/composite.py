@@ -29,16 +29,9 @@ _MAX_BLUR = 20.0
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """`image` where alpha is full, `background` where it is 0; both uint8 height x width x 3."""
-    alpha, result = _bytes(alpha), background.copy()
-    left, top, width, height = cv2.boundingRect(alpha)
-    if not width:
-        return result
-    person = np.s_[top : top + height, left : left + width]  # the rest of the frame costs only the copy
-    wide = cv2.merge([alpha[person]] * 3)
-    front = cv2.multiply(image[person], wide, scale=1 / 255)
-    behind = cv2.multiply(background[person], cv2.bitwise_not(wide), scale=1 / 255)
-    result[person] = cv2.add(front, behind)
-    return result
+    wide = cv2.merge([_bytes(alpha)] * 3)
+    front = cv2.multiply(image, wide, scale=1 / 255)
+    return cv2.add(front, cv2.multiply(background, cv2.bitwise_not(wide), scale=1 / 255))
 
 
 def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
@@ -53,12 +46,13 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFA
     # A picture that will be blurred by many pixels loses nothing when it is first shrunk by fewer.
     factor = max(1, int(sigma / 3))
     size = max(1, height // factor), max(1, width // factor)
-    weight = 1 - resize(alpha, size).astype(np.float32) / 255
+    # The power shuts out pixels that shrinking mixed with the person; the rest keeps a sum above zero everywhere.
+    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + 1e-4
     colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
     blurred = cv2.GaussianBlur(colour, (0, 0), small_sigma)
     share = cv2.GaussianBlur(weight, (0, 0), small_sigma)
-    background = cv2.convertScaleAbs(blurred / np.maximum(share, 1e-3)[..., None])
+    background = cv2.divide(blurred, cv2.merge([share] * 3), dtype=cv2.CV_8U)
     return blend(image, resize(background, (height, width)), alpha)
 
 

@@ -14,8 +14,9 @@ from .files import write_beside
 
 MAX_PIXELS = 100_000_000
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-# Named, because Pillow would also try formats that start other programs (EPS starts Ghostscript).
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# Named, because Pillow would also try formats that start other programs (EPS starts Ghostscript). A phone's MPO
+# is opened as JPEG.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
 def load_image(path: str | Path) -> np.ndarray:

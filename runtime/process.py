@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 
@@ -16,7 +15,6 @@ from .images import IMAGE_SUFFIXES, load_image, save_image
 from .segmenter import Segmenter
 from .threads import Behind, ahead
 
-Output = Literal["composite", "mask", "cutout"]
 OUTPUTS = ("composite", "mask", "cutout")
 _CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 _TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
@@ -52,7 +50,7 @@ def run(
     segmenter: Segmenter,
     out: str | Path,
     background: str = "blur",
-    output: Output = "composite",
+    output: str = "composite",
     overwrite: bool = False,
     progress: bool = False,
     sound: bool = True,
@@ -93,7 +91,7 @@ def run(
     return Summary(tuple(written), frames, time.perf_counter() - started)
 
 
-def plan(inputs: Sequence[str | Path], out: Path, output: Output, overwrite: bool = False) -> list[Job]:
+def plan(inputs: Sequence[str | Path], out: Path, output: str, overwrite: bool = False) -> list[Job]:
     """The jobs that `run` would do, checked: inputs exist, names are free and distinct."""
     sources = [Path(p) for p in inputs]
     if not sources:
@@ -137,14 +135,14 @@ def _is_media(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
-def _result_name(source: Path, output: Output) -> str:
+def _result_name(source: Path, output: str) -> str:
     suffix = source.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return f"{source.stem}{suffix if suffix in _CLIP_SUFFIXES else '.mp4'}"
     return f"{source.stem}{suffix if output == 'composite' else '.png'}"
 
 
-def _check_target(job: Job, output: Output) -> None:
+def _check_target(job: Job, output: str) -> None:
     suffix = job.target.suffix.lower()
     if job.is_video:
         if output == "cutout":
@@ -157,7 +155,7 @@ def _check_target(job: Job, output: Output) -> None:
         raise InputError(f"{job.target} holds no transparency; use one of {', '.join(_TRANSPARENT_SUFFIXES)}")
 
 
-def _image(job: Job, segmenter: Segmenter, scene: Background, output: Output) -> int:
+def _image(job: Job, segmenter: Segmenter, scene: Background, output: str) -> int:
     image = load_image(job.source)
     alpha = segmenter.alpha_bytes(image)
     if output == "mask":
@@ -171,7 +169,7 @@ def _video(
     job: Job,
     segmenter: Segmenter,
     scene: Background,
-    output: Output,
+    output: str,
     sound: bool,
     advance: Callable[[Job], None],
 ) -> int:
@@ -197,15 +195,16 @@ class _Progress:
     def __init__(self, jobs: Iterable[Job], shown: bool) -> None:
         self._bar = None
         if shown:
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from .console import console
 
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=console,
             )
             self._task = self._bar.add_task("frames", total=sum(_frames_in(job) for job in jobs))
 

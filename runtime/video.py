@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -165,10 +165,16 @@ class VideoWriter:
             raise InputError(f"cannot write {path}: use one of {', '.join(WRITABLE_SUFFIXES)}")
         if min(like.size) < 2:
             raise InputError(f"{like.path} is {like.size[1]}x{like.size[0]} pixels: too small for H.264")
-        with write_beside(path) as temporary, av.open(str(temporary), "w") as output, ExitStack() as sources:
+        # The source is the outermost, so that only its own errors are told as its own.
+        with (
+            like.open() if sound else nullcontext() as source,
+            _encoding_errors(path, like.path),
+            write_beside(path) as temporary,
+            av.open(str(temporary), "w") as output,
+        ):
             writer = cls(output, like)
             if sound:
-                writer._sound = _SoundCopy(sources.enter_context(like.open()), output, path)
+                writer._sound = _SoundCopy(source, output, path)
             yield writer
             writer._finish()
 
@@ -231,11 +237,13 @@ class _SoundCopy:
         self._output = output
         self._copies = {}
         for stream in source.streams.audio:
-            if stream.codec_context.name not in output.supported_codecs:
+            try:
+                self._copies[stream.index] = output.add_stream_from_template(stream)
+            except ValueError as error:
                 raise InputError(
-                    f"{target.suffix} cannot hold sound of kind {stream.codec_context.name}; write to .mkv"
-                )
-            self._copies[stream.index] = output.add_stream_from_template(stream)
+                    f"{target.suffix} cannot hold sound of kind {stream.codec_context.name}; "
+                    "write to .mkv, or convert the sound first"
+                ) from error
         self._packets = source.demux(*source.streams.audio) if self._copies else iter(())
         self._next = next(self._packets, None)
 
@@ -250,6 +258,14 @@ class _SoundCopy:
     @staticmethod
     def _start(packet: Any) -> float:
         return float(packet.dts * packet.time_base) if packet.dts is not None else float("-inf")
+
+
+@contextmanager
+def _encoding_errors(path: Path, source: Path) -> Iterator[None]:
+    try:
+        yield
+    except FFmpegError as error:
+        raise InputError(f"cannot encode {source} to {path}: {error.strerror}") from error
 
 
 def _matrix(colorspace: int) -> Colorspace:

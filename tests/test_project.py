@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import portraitnet
 import pytest
+
+import portraitnet
 
 ROOT = Path(portraitnet.__file__).parent
 FLOORS = ["runtime", "train", "export", "benchmarks"]

@@ -1,0 +1,1 @@
+"""Train and evaluate: recipes, data sets, models, losses, and one readable loop."""

@@ -77,7 +77,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
 def _append(path: Path, row: Mapping[str, float]) -> None:
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, row)
+        writer = csv.DictWriter(handle, row, lineterminator="\n")
         if fresh:
             writer.writeheader()
         writer.writerow({key: repr(value) for key, value in row.items()})

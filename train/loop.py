@@ -19,7 +19,7 @@ from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
 from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
-from .datasets import Source, open_source
+from .datasets import Source, label_of, open_source
 from .distributed import synchronize_batch_norm
 from .ema import WeightAverage
 from .evaluate import evaluate
@@ -47,7 +47,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     root = Path(recipe.data.root).expanduser()
     size, classes = recipe.data.size, recipe.model.classes
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
-    held_out = {_label(s): open_source(s, root, size, classes) for s in recipe.data.validate}
+    held_out = {label_of(s): open_source(s, root, size, classes) for s in recipe.data.validate}
     network = build_model(recipe.model)
     # Only now, so that a run refused for its data leaves nothing behind.
     state = _claim(recipe, out, resume)
@@ -213,8 +213,3 @@ def _optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer
         return torch.optim.SGD(parameters, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.name]
     return kind(parameters, spec.learning_rate, weight_decay=spec.weight_decay)
-
-
-def _label(spec: Any) -> str:
-    place = Path(spec.path).name if spec.path else spec.kind
-    return f"{place}_portraits" if spec.only_portraits else place

@@ -1,11 +1,11 @@
 """Tiny real models (green means person), pictures and clips, made on the spot."""
 
-import json
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+
 from portraitnet.runtime.contract import METADATA_KEY, Contract
 
 SIDE = 32
@@ -72,13 +72,14 @@ def make_clip(tmp_path, person):
         name="clip.mp4",
         frames=12,
         size=(60, 80),
-        sound=False,
+        sound=None,
         rotation=None,
         times=None,
         pix_fmt="yuv420p",
         options=None,
         colorspace=None,
         picture=None,
+        noise=False,
     ):
         base = Fraction(1, 90_000)
         path = tmp_path / name
@@ -90,10 +91,15 @@ def make_clip(tmp_path, person):
                 video.set_display_rotation(rotation)
             if colorspace is not None:
                 video.codec_context.colorspace = colorspace
-            audio = output.add_stream("aac", rate=48_000, layout="mono") if sound else None
+            audio = output.add_stream(sound, rate=48_000, layout="mono") if sound else None
+            if audio:
+                audio.codec_context.open()
+                resampler = av.AudioResampler(audio.format, "mono", 48_000, audio.codec_context.frame_size)
             for index in range(frames):
                 image = np.zeros((*size, 3), np.uint8)
-                if picture is not None:
+                if noise:
+                    image = np.random.default_rng(index).integers(0, 255, image.shape, np.uint8)
+                elif picture is not None:
                     image[:] = picture
                 else:
                     source = person[0][: size[0], : size[1]]
@@ -107,7 +113,8 @@ def make_clip(tmp_path, person):
                     tone = np.sin(np.arange(1600) * 0.05 * (index + 1)).astype(np.float32)[None]
                     block = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
                     block.sample_rate, block.pts = 48_000, index * 1600
-                    output.mux(audio.encode(block))
+                    for part in resampler.resample(block):
+                        output.mux(audio.encode(part))
             output.mux(video.encode(None))
             if audio:
                 output.mux(audio.encode(None))
@@ -116,6 +123,78 @@ def make_clip(tmp_path, person):
     return make
 
 
-def rewrite_json(path, **changes):
-    """Change fields of a JSON file in place."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+@pytest.fixture
+def make_tflite(tmp_path):
+    """A TFLite graph whose alpha is the mean of red, green and blue: float32 inside, or uint8 in and out."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name, shape, kind, buffer=0, scale=None):
+        result = schema.TensorT()
+        result.name, result.shape, result.type, result.buffer = name, shape, kind, buffer
+        if scale:
+            result.quantization = schema.QuantizationParametersT()
+            result.quantization.scale, result.quantization.zeroPoint = [scale], [0]
+        return result
+
+    def operator(model, code, inputs, outputs, kind=0, options=None):
+        entry = schema.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = code
+        entry.version = 2
+        model.operatorCodes.append(entry)
+        result = schema.OperatorT()
+        result.opcodeIndex, result.inputs, result.outputs = len(model.operatorCodes) - 1, inputs, outputs
+        result.builtinOptionsType, result.builtinOptions = kind, options
+        return result
+
+    def make(contract, name="tiny.tflite", metadata=None, quantized=False, float_input=False):
+        height, width = contract.size
+        model, graph = schema.ModelT(), schema.SubGraphT()
+        model.version, model.operatorCodes, model.subgraphs = 3, [], [graph]
+        contents = [b"", np.int32([3]).tobytes(), np.float32([1 / 255]).tobytes()]
+        embedded = contract.to_json() if metadata is None else metadata
+        if embedded:
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = METADATA_KEY, len(contents)
+            model.metadata = [entry]
+            contents.append(embedded.encode())
+        model.buffers = []
+        for content in contents:
+            model.buffers.append(schema.BufferT())
+            model.buffers[-1].data = list(content) or None
+        types, options = schema.TensorType, schema.ReducerOptionsT()
+        options.keepDims = True
+        reducing = schema.BuiltinOptions.ReducerOptions
+        codes = schema.BuiltinOperator
+        picture, alpha = [1, height, width, 3], [1, height, width, 1]
+        axis = tensor("axis", [1], types.INT32, 1)
+        if quantized:
+            graph.tensors = [
+                tensor("image", picture, types.UINT8, scale=1 / 255),
+                tensor("alpha", alpha, types.UINT8, scale=1 / 255),
+                axis,
+            ]
+            graph.operators = [operator(model, codes.MEAN, [0, 2], [1], reducing, options)]
+        else:
+            graph.tensors = [
+                tensor("image", picture, types.FLOAT32 if float_input else types.UINT8),
+                tensor("alpha", alpha, types.FLOAT32),
+                axis,
+                tensor("float", picture, types.FLOAT32),
+                tensor("mean", alpha, types.FLOAT32),
+                tensor("scale", [1], types.FLOAT32, 2),
+            ]
+            first = 0 if float_input else 3
+            graph.operators = [] if float_input else [operator(model, codes.CAST, [0], [3])]
+            graph.operators += [
+                operator(model, codes.MEAN, [first, 2], [4], reducing, options),
+                operator(model, codes.MUL, [4, 5], [1], schema.BuiltinOptions.MulOptions, schema.MulOptionsT()),
+            ]
+        graph.inputs, graph.outputs = [0], [1]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        path = tmp_path / name
+        path.write_bytes(bytes(builder.Output()))
+        return path
+
+    return make

@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import pytest
+
 from portraitnet.runtime.contract import MODEL_JSON, Artefact, Contract
 from portraitnet.runtime.errors import InputError
 

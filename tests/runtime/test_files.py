@@ -4,10 +4,15 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+
 from portraitnet.runtime.errors import InputError, OutputError
 from portraitnet.runtime.files import bytes_of, sha256_of, write_beside, write_folder_beside, write_text
 from portraitnet.runtime.images import save_image
 from portraitnet.runtime.process import run
+
+
+def names_in(folder):
+    return [path.name for path in folder.iterdir()]
 
 
 @contextmanager
@@ -25,7 +30,7 @@ def test_writes_whole_and_replaces(tmp_path):
     write_text(tmp_path / "deep" / "a.txt", "one")
     write_text(tmp_path / "deep" / "a.txt", "two")
     assert (tmp_path / "deep" / "a.txt").read_text() == "two"
-    assert os.listdir(tmp_path / "deep") == ["a.txt"]
+    assert names_in(tmp_path / "deep") == ["a.txt"]
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -40,7 +45,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(RuntimeError, match="stop"):
         fail()
     assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names_in(tmp_path) == ["a.txt"]
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
@@ -48,8 +53,8 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for name in ("one", "two"):
         with write_folder_beside(target) as fresh:
             (fresh / name).write_text(name)
-    assert os.listdir(target) == ["two"]
-    assert os.listdir(tmp_path) == ["bundle"]
+    assert names_in(target) == ["two"]
+    assert names_in(tmp_path) == ["bundle"]
 
 
 def test_the_old_folder_survives_a_failed_swap(tmp_path, monkeypatch):
@@ -66,8 +71,8 @@ def test_the_old_folder_survives_a_failed_swap(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", fails_once_for_new)
     with pytest.raises(OutputError, match="No space left"), write_folder_beside(target) as fresh:
         (fresh / "new").write_text("new")
-    assert os.listdir(target) == ["old"]
-    assert os.listdir(tmp_path) == ["bundle"]
+    assert names_in(target) == ["old"]
+    assert names_in(tmp_path) == ["bundle"]
 
 
 def test_hash_and_size_of_files_and_folders(tmp_path):
@@ -85,18 +90,19 @@ def test_hash_and_size_of_files_and_folders(tmp_path):
 
 def test_a_full_disk_leaves_no_half_picture(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
-    with disk_of(20_000), pytest.raises(OutputError, match="cannot write .*nothing was left half-written"):
+    with disk_of(20_000), pytest.raises(OutputError, match=r"cannot write .*nothing was left half-written"):
         save_image(tmp_path / "a.png", noise)
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
-def test_a_full_disk_leaves_no_half_video(tmp_path, make_clip, segmenter):
-    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    clip = make_clip(size=(240, 320), frames=30, picture=noise)
+@pytest.mark.parametrize("size", [30_000, 400_000])
+@pytest.mark.parametrize("sound", [None, "aac"])
+def test_a_full_disk_leaves_no_half_video(tmp_path, make_clip, segmenter, size, sound):
+    clip = make_clip(size=(240, 320), frames=60, noise=True, sound=sound)
     out = tmp_path / "out"
-    with disk_of(30_000), pytest.raises(OutputError, match="cannot write"):
+    with disk_of(size), pytest.raises(OutputError, match="cannot write"):
         run([clip], segmenter, out, background=str(clip))
-    assert os.listdir(out) == []
+    assert names_in(out) == []
 
 
 def test_a_full_disk_stops_the_run(tmp_path, segmenter):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from portraitnet.runtime.geometry import PAD_VALUE, Letterbox, resize
 
 SOURCES = [(720, 1280), (1280, 720), (224, 224), (1, 1), (20_000, 1), (1, 20_000), (333, 77), (31, 32), (2, 3)]

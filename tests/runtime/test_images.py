@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.images import list_images, load_image, load_mask, save_image
 

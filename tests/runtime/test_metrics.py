@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, iou
 
 

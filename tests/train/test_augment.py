@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from portraitnet.runtime.geometry import Letterbox
 from portraitnet.train import augment
 from portraitnet.train.recipe import AugmentSpec

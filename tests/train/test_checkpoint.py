@@ -2,6 +2,8 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.checkpoint import (
     flatten_optimizer,
@@ -13,7 +15,6 @@ from portraitnet.train.checkpoint import (
 )
 from portraitnet.train.models import ModelSpec, build_model
 from portraitnet.train.weights import write_safetensors
-from safetensors.torch import save_file
 
 SPEC = ModelSpec(encoder="mobilenetv3_small_100")
 

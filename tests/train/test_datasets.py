@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.datasets import is_portrait, open_source
 from portraitnet.train.datasets.folder import Folder

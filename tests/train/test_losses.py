@@ -1,6 +1,7 @@
 import math
 
 import torch
+
 from portraitnet.train.losses import consistency_loss, focal_edge_loss, portrait_losses
 from portraitnet.train.models import Logits
 from portraitnet.train.recipe import LossSpec

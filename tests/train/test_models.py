@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.models import ModelSpec, Normalize, build_model, complexity
 from portraitnet.train.models.encoders import build_encoder

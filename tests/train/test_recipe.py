@@ -1,4 +1,5 @@
 import pytest
+
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.recipe import load_recipe, shipped_recipes
 

@@ -13,7 +13,7 @@ from .folder import Folder
 from .synthetic import Synthetic
 from .voc import Voc, VocPerson
 
-__all__ = ["Item", "Source", "Subset", "is_portrait", "open_source", "source_kinds"]
+__all__ = ["Item", "Source", "Subset", "is_portrait", "label_of", "open_source", "source_kinds"]
 
 _ON_DISK: dict[str, Callable[[Path, SourceSpec, tuple[str, ...]], Source]] = {
     "folder": lambda root, spec, classes: Folder(root, spec.split, spec.holdout, classes),
@@ -28,6 +28,12 @@ _ON_DISK: dict[str, Callable[[Path, SourceSpec, tuple[str, ...]], Source]] = {
 def source_kinds() -> list[str]:
     """Names that `SourceSpec.kind` may take."""
     return [*_ON_DISK, "synthetic"]
+
+
+def label_of(spec: SourceSpec) -> str:
+    """Short name of a data set in logs and tables."""
+    place = Path(spec.path).name if spec.path else spec.kind
+    return f"{place}_portraits" if spec.only_portraits else place
 
 
 def open_source(

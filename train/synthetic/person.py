@@ -25,6 +25,8 @@ _HAIR = (
     *((140, 60, 30), (125, 122, 120), (200, 198, 196)),
 )
 _NECK = np.array([0.0, 0.09, 0.02])
+_RIGHT, _FORWARD = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+_SHOULDERS_UP = np.array([0.0, -0.03, 0.0])
 
 Vector = tuple[float, float, float]
 
@@ -40,14 +42,19 @@ def ball(centre: Vector, radii: Vector, material: Material, rough: float = 0.0, 
     return Ellipsoid(np.array(centre, float), np.diag(np.array(radii, float)), material, rough, shadow)
 
 
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """np.cross for two single vectors, without its overhead: there are dozens per person."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
 def limb(start: np.ndarray, end: np.ndarray, radius: float, material: Material, rough: float = 0.0) -> Ellipsoid:
     """Ellipsoid from a little before `start` to a little after `end`."""
     along = (np.asarray(end, float) - start) / 2
     direction = along / np.linalg.norm(along)
     # The z axis where possible: then a cloth's u and v run across and along the limb.
-    side = np.cross(direction, [0.0, 0.0, 1.0] if abs(direction[2]) < 0.9 else [1.0, 0.0, 0.0])
+    side = cross(direction, _FORWARD if abs(direction[2]) < 0.9 else _RIGHT)
     side /= np.linalg.norm(side)
-    axes = np.column_stack([side * radius, along * 1.2, np.cross(side, direction) * radius])
+    axes = np.column_stack([side * radius, along * 1.2, cross(side, direction) * radius])
     return Ellipsoid(np.asarray(start, float) + along, axes, material, rough)
 
 
@@ -64,14 +71,15 @@ class _Looks:
     curl: float  # roughness of the hair
 
 
-def build_person(rng: np.random.Generator, sheet: TileSheet, busy: float = 1.0) -> list[Ellipsoid]:
-    """A random person's ellipsoids; every one of their materials says `person`. `busy` 0 leaves the arms down."""
+def build_person(rng: np.random.Generator, sheet: TileSheet) -> list[Ellipsoid]:
+    """A random person's ellipsoids; every one of their materials says `person`."""
     looks = _draw_looks(rng, sheet)
     turn = rotation(*(rng.normal(0, 1, 3) * (0.4, 0.15, 0.12)))
     head = [*_head(rng, looks), *_hair(rng, looks), *_worn(rng, looks)]
     posed = [part.moved(turn, _NECK - turn @ _NECK) for part in head]
     build = rng.uniform(0.85, 1.25), rng.uniform(0.85, 1.1)
-    parts = [*posed, *_body(rng, looks, *build), *_arms(rng, looks, build[0], busy)]
+    trunk = [*_body(rng, looks, *build), *_arms(rng, looks, build[0])]
+    parts = [*posed, *(part.moved(np.eye(3), _SHOULDERS_UP) for part in trunk)]
     lean = rotation(yaw=rng.normal(0, 0.4), pitch=rng.normal(0, 0.06), roll=rng.normal(0, 0.07))
     size = rng.uniform(0.85, 1.08)
     return [part.moved(size * lean, np.zeros(3)) for part in parts]
@@ -217,7 +225,7 @@ def _body(rng: np.random.Generator, looks: _Looks, wide: float, deep: float) -> 
     neckline = rng.random()
     if neckline < 0.45:  # open neck
         deepness = rng.uniform(0.03, 0.09)
-        parts.append(ball((0, 0.215, 0.0), (0.06, deepness, 0.075), looks.skin))
+        parts.append(ball((0, 0.225, 0.022), (0.062, deepness, 0.06), looks.skin))
     elif neckline < 0.65:  # shirt under a jacket, with or without a tie
         parts.append(ball((0, 0.36, -0.025), (0.05, 0.19, 0.08 * deep), looks.second))
         if rng.random() < 0.5:
@@ -227,12 +235,12 @@ def _body(rng: np.random.Generator, looks: _Looks, wide: float, deep: float) -> 
     return parts
 
 
-def _arms(rng: np.random.Generator, looks: _Looks, wide: float, busy: float) -> list[Ellipsoid]:
+def _arms(rng: np.random.Generator, looks: _Looks, wide: float) -> list[Ellipsoid]:
     parts = []
     for side in (-1, 1):
         flip = np.array([side, 1, 1])
         shoulder = np.array([0.195 * wide, 0.27, 0.04])
-        pose, jitter = rng.random() / max(busy, 1e-6), rng.normal(0, 0.02, 3)
+        pose, jitter = rng.random(), rng.normal(0, 0.02, 3)
         if pose > 0.42:  # down
             elbow = shoulder + (0.05, 0.28, 0.03) + jitter
             wrist = elbow + (-0.02, 0.24, -0.06)
@@ -256,7 +264,7 @@ def _arms(rng: np.random.Generator, looks: _Looks, wide: float, busy: float) -> 
         palm = wrist + direction * 0.06
         parts.append(limb(wrist, palm, 0.037, looks.skin))
         if pose < 0.25:
-            across = np.cross(direction, [0.0, 0.0, 1.0]) + 1e-6
+            across = cross(direction, _FORWARD) + 1e-6
             for finger in (-0.024, -0.008, 0.008, 0.024):
                 root = palm + across / np.linalg.norm(across) * finger
                 parts.append(limb(root, root + direction * 0.07 + across * finger, 0.0095, looks.skin))

@@ -25,7 +25,7 @@ def render_portrait(seed: int, size: int | tuple[int, int] = 224) -> tuple[np.nd
     noise = smooth_noise(rng, 28, (height, width)) + 0.7 * smooth_noise(rng, 75, (height, width))
     rays = Rays.through_pixels((height, width), scene.K)
     hits = cast(scene.shapes, rays, noise)
-    table = SurfaceTable.of(scene.shapes)
+    table = SurfaceTable.of(scene.shapes, hits)
     person = table.person.take(hits.surface).astype(np.uint8)
     radiance = soften_edges(shade(scene, rays, hits, table), hits.surface)
     return develop(radiance, person, rng), person

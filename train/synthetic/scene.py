@@ -14,8 +14,9 @@ from .shapes import Box, Ellipsoid, Material, Shape
 from .textures import TileSheet
 
 # Share of the picture's height that the nearest head takes: close, head and shoulders, half body, far.
-_FRAMINGS = ((0.45, 0.72), (0.26, 0.45), (0.14, 0.26), (0.07, 0.14))
-_FRAMING_SHARES = (0.14, 0.52, 0.24, 0.10)
+_FRAMINGS = ((0.48, 0.75), (0.28, 0.48), (0.16, 0.28), (0.07, 0.16))
+_FRAMING_SHARES = (0.18, 0.54, 0.21, 0.07)
+_NEUTRAL = 0  # the first tile of every sheet: near-white, to be tinted
 _PEOPLE_SHARES = (0.05, 0.77, 0.13, 0.05)  # nobody, one, two, three
 
 
@@ -45,6 +46,7 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     height, width = size
     K = camera_intrinsics(size, focal_mm=math.exp(rng.uniform(math.log(20), math.log(85))))
     sheet = TileSheet()
+    sheet.add(textures.plain(rng, mottle=rng.uniform(0.01, 0.08)))
     world = rotation(rng.uniform(-0.7, 0.7), rng.normal(0, 0.1), rng.normal(0, 0.07))
     upright = rotation(pitch=rng.normal(0, 0.09), roll=rng.normal(0, 0.05))
     framing = _FRAMINGS[int(rng.choice(len(_FRAMINGS), p=_FRAMING_SHARES))]
@@ -57,30 +59,37 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     spot = unproject(middle, distance, K)
     count = int(rng.choice(len(_PEOPLE_SHARES), p=_PEOPLE_SHARES))
     people: list[Shape] = []
+    heads = [spot]
     for number in range(count):
         place = spot
         if number:  # beside or behind the first, on either side
             side = 1 if (number == 1) == (rng.random() < 0.8) else -1
             aside = side * rng.uniform(0.4, 0.75), rng.normal(0, 0.08), rng.uniform(-0.1, 1.2)
             place = spot + upright @ np.array(aside)
+            heads.append(place)
         people += [part.moved(upright, place) for part in build_person(rng, sheet)]
-    room = _surroundings(rng, sheet, world, distance)
+    room = _surroundings(rng, sheet, world, distance, heads)
     things = _things(rng, sheet, K, size, distance, upright, spot)
     lights, ambient = _lighting(rng)
     return Scene(K, [room, *people, *things], lights, ambient, sheet)
 
 
-def _surroundings(rng: np.random.Generator, sheet: TileSheet, world: np.ndarray, distance: float) -> Box:
-    """The box that the camera stands in: a room, outdoors, or a photographer's backdrop."""
+def _surroundings(
+    rng: np.random.Generator, sheet: TileSheet, world: np.ndarray, distance: float, heads: list[np.ndarray]
+) -> Box:
+    """The box that the camera and all heads are in: a room, outdoors, or a photographer's backdrop."""
     kind = rng.random()
     behind = distance + (rng.uniform(0.5, 4.0) if kind < 0.6 else rng.uniform(2, 12))
-    near = Material(sheet.add(textures.plain(rng, textures.random_colour(rng, 0.5), rng.uniform(0.02, 0.1))))
+    # Most walls are pale; a few have any colour.
+    paint = rng.uniform(120, 255, 3) if rng.random() < 0.3 else rng.uniform(90, 255) + rng.normal(0, 10, 3)
+    near = Material(_NEUTRAL, linear(np.clip(paint, 20, 255)), rng.uniform(0.8, 3))
     if kind < 0.6:
-        painters = textures.WALLS if rng.random() < 0.6 else (textures.plain,)
-        wall = Material(sheet.add(textures.pick(rng, painters)), _shade(rng), rng.uniform(0.6, 3))
+        wall = near
+        if rng.random() < 0.55:
+            wall = Material(sheet.add(textures.pick(rng, textures.WALLS)), _shade(rng), rng.uniform(0.6, 3))
         other = near if rng.random() < 0.6 else wall
         floor = Material(sheet.add(textures.pick(rng, (textures.planks, textures.bricks))), _shade(rng), 1.0)
-        materials = (other, other, replace(near, tint=(0.9, 0.9, 0.9)), floor, near, wall)
+        materials = (other, other, replace(near, tint=(0.8, 0.8, 0.8)), floor, near, wall)
         half = rng.uniform(1.2, 4), 1.35, 0.5 * (behind + 1)
     elif kind < 0.88:
         view = Material(sheet.add(textures.pick(rng, textures.OUTDOORS)), emit=rng.uniform(0.2, 0.9))
@@ -94,7 +103,8 @@ def _surroundings(rng: np.random.Generator, sheet: TileSheet, world: np.ndarray,
         materials = (plain,) * 6
         half = 4.0, 1.6, 0.5 * (behind + 1)
     centre = np.array([rng.uniform(-0.4, 0.4) * half[0], rng.uniform(-0.2, 0.2), half[2] - 1])
-    return Box(centre, np.diag(half), materials, inside=True).moved(world, np.zeros(3))
+    reach = np.abs(np.array(heads) @ world - centre).max(axis=0) + 0.35
+    return Box(centre, np.diag(np.maximum(half, reach)), materials, inside=True).moved(world, np.zeros(3))
 
 
 def _things(
@@ -114,8 +124,11 @@ def _things(
         pixel = rng.uniform(-0.05, 1.05) * width, rng.uniform(-0.05, 1.05) * height
         place = unproject(pixel, depth, K)
         reach = depth * height / K[1, 1] * rng.uniform(0.05, 0.3)
-        tile = sheet.add(textures.pick(rng, textures.ANY) if rng.random() < 0.6 else _one_colour(rng))
-        look = Material(tile, _shade(rng), rng.choice([0.2, 0.6]), rng.choice([0, 0, 0.3]))
+        period, gloss = float(rng.choice([0.2, 0.6])), float(rng.choice([0, 0, 0.3]))
+        if rng.random() < 0.5:
+            look = Material(sheet.add(textures.pick(rng, textures.ANY)), _shade(rng), period, gloss)
+        else:
+            look = Material(_NEUTRAL, linear(textures.random_colour(rng, 0.8)), period, gloss)
         kind = rng.random()
         if kind < 0.35:
             half = reach * rng.uniform(0.3, 1.6, 3)
@@ -137,7 +150,7 @@ def _things(
         else:
             things += _dummy(rng, look, upright, place)
     if rng.random() < 0.2:  # the chair's back
-        look = Material(sheet.add(_one_colour(rng)), period=0.3)
+        look = Material(_NEUTRAL, linear(textures.random_colour(rng)), period=0.3)
         half = rng.uniform(0.18, 0.32), rng.uniform(0.2, 0.36), 0.04
         behind = spot + upright @ np.array([rng.uniform(-0.1, 0.1), rng.uniform(0.2, 0.4), 0.27])
         if rng.random() < 0.5:
@@ -197,7 +210,3 @@ def _towards(azimuth: float, elevation: float) -> np.ndarray:
 def _shade(rng: np.random.Generator) -> tuple[float, float, float]:
     value = float(rng.uniform(0.4, 1.0))
     return value, value, value
-
-
-def _one_colour(rng: np.random.Generator) -> np.ndarray:
-    return textures.plain(rng, textures.random_colour(rng, 0.8), rng.uniform(0.02, 0.1))

@@ -51,7 +51,7 @@ def develop(radiance: np.ndarray, person: np.ndarray, rng: np.random.Generator) 
     if rng.random() < 0.05:
         image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     grain = abs(rng.normal(0, 0.018)) + 0.002
-    image += np.float32(grain) * rng.standard_normal(image.shape, np.float32)
+    image += np.float32(grain) * _grain(rng, height, width)
     picture = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.7:
         picture = _jpeg(picture, int(rng.integers(35, 96)))
@@ -62,6 +62,13 @@ def _exposure(radiance: np.ndarray, rng: np.random.Generator) -> float:
     """As a camera meters: bring the mean of a coarse thumbnail to mid grey, roughly."""
     mean = float(cv2.resize(radiance, (16, 16), interpolation=cv2.INTER_AREA).clip(0, 2).mean())
     return float(np.clip(0.24 / max(mean, 0.02), 0.4, 4)) * math.exp(rng.normal(0, 0.3))
+
+
+def _grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Noise of about unit deviation: fine in brightness, coarser in colour, as demosaicing leaves it."""
+    colour = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32)
+    noise = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
+    return noise + np.float32(0.8) * rng.standard_normal((height, width, 1), np.float32)
 
 
 def _vignette(height: int, width: int, strength: float) -> np.ndarray:
@@ -88,4 +95,6 @@ def _blur(image: np.ndarray, rng: np.random.Generator, scale: float) -> np.ndarr
 
 def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None, "what was just encoded can be decoded"
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

@@ -1,14 +1,14 @@
 """The solids of a scene, ellipsoids and boxes, and which of them each pixel sees first.
 
-Both are images of a unit shape (ball, cube) under `centre + axes @ u`. In camera coordinates the ray through a
-pixel is t * (x, y, 1), so t is the depth, and what an intersection needs is a polynomial of x and y: a few
-whole-array additions inside the shape's own bounding rectangle.
+Both are images of a unit shape (ball, cube) under `centre + axes @ u`; the columns of `axes` are orthogonal. In
+camera coordinates the ray through a pixel is t * (x, y, 1), so t is the depth, and what an intersection needs is a
+polynomial of x and y: a few whole-array additions inside the shape's own bounding rectangle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class Ellipsoid:
     shadow: bool = False
 
     def moved(self, R: np.ndarray, t: np.ndarray) -> Ellipsoid:
-        return replace(self, centre=R @ self.centre + t, axes=R @ self.axes)
+        """Turned (and scaled, if R is) about the origin, then shifted."""
+        return Ellipsoid(R @ self.centre + t, R @ self.axes, self.material, self.rough, self.shadow)
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,16 @@ class Box:
     inside: bool = False  # a room: seen from within
 
     def moved(self, R: np.ndarray, t: np.ndarray) -> Box:
-        return replace(self, centre=R @ self.centre + t, axes=R @ self.axes)
+        """Turned (and scaled, if R is) about the origin, then shifted."""
+        return Box(R @ self.centre + t, R @ self.axes, self.materials, self.inside)
 
 
 Shape = Ellipsoid | Box
+
+
+def inverse_axes(shape: Shape) -> np.ndarray:
+    """The inverse of a shape's `axes`: their columns are orthogonal, so it takes no elimination."""
+    return (shape.axes / (shape.axes * shape.axes).sum(axis=0)).T
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ def _cast_ellipsoid(shape: Ellipsoid, row: int, rays: Rays, hits: Hits, noise: n
     x, y = rays.x[None, window[1]], rays.y[window[0], None]
     if x.size == 0 or y.size == 0:
         return
-    inverse = np.linalg.inv(shape.axes)
+    inverse = inverse_axes(shape)
     M = (inverse.T @ inverse).astype(np.float32)
     Mc = (M @ shape.centre).astype(np.float32)
     a = (M[1, 1] * y + 2 * M[1, 2]) * y + M[2, 2] + M[0, 0] * x * x + (2 * M[0, 1] * y + 2 * M[0, 2]) * x
@@ -146,7 +153,7 @@ def _cast_box(shape: Box, row: int, rays: Rays, hits: Hits) -> None:
     x, y = rays.x[None, window[1]], rays.y[window[0], None]
     if x.size == 0 or y.size == 0:
         return
-    inverse = np.linalg.inv(shape.axes).astype(np.float32)
+    inverse = inverse_axes(shape).astype(np.float32)
     origin = (-inverse @ shape.centre).astype(np.float32)
     entry, leave, face = -np.inf, np.inf, np.zeros(hits.depth[window].shape, np.intp)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -175,37 +182,31 @@ class SurfaceTable:
     person: np.ndarray  # bool
 
     @classmethod
-    def of(cls, shapes: Sequence[Shape]) -> SurfaceTable:
-        columns: list[np.ndarray] = []
-        materials: list[Material] = []
-        for shape in shapes:
-            inverse = np.linalg.inv(shape.axes)
-            lengths = np.linalg.norm(shape.axes, axis=0)
-            if isinstance(shape, Ellipsoid):
-                M = inverse.T @ inverse
-                columns.append(_column(M, -M @ shape.centre, inverse, lengths, (0, 1), shape, shape.material))
-                materials.append(shape.material)
-                continue
-            for face, material in enumerate(shape.materials):
-                axis, positive = divmod(face, 2)
-                normal = inverse[axis] * (1 if bool(positive) != shape.inside else -1)
-                uv = _FACE_AXES[axis]
-                columns.append(_column(np.zeros((3, 3)), normal, inverse, lengths, uv, shape, material))
-                materials.append(material)
-        return cls(np.stack(columns, axis=1).astype(np.float32), np.array([m.person for m in materials]))
+    def of(cls, shapes: Sequence[Shape], hits: Hits) -> SurfaceTable:
+        """The table for what `cast(shapes, ...)` hit; columns of unseen surfaces stay zero."""
+        faces = [
+            (shape, face, material)
+            for shape in shapes
+            for face, material in enumerate(shape.materials if isinstance(shape, Box) else (shape.material,))
+        ]
+        values = np.zeros((23, len(faces)), np.float32)
+        for row in np.flatnonzero(np.bincount(hits.surface.ravel())):
+            values[:, row] = _column(*faces[row])
+        return cls(values, np.array([material.person for _, _, material in faces]))
 
 
-def _column(
-    M: np.ndarray,
-    m: np.ndarray,
-    inverse: np.ndarray,
-    lengths: np.ndarray,
-    uv: tuple[int, int],
-    shape: Shape,
-    look: Material,
-) -> np.ndarray:
-    tiles = np.full(2, 0.5) if look.period is None else lengths[list(uv)] / look.period
-    W = inverse[list(uv)] * tiles[:, None]
-    w = 0.5 - W @ shape.centre
+def _column(shape: Shape, face: int, look: Material) -> np.ndarray:
+    inverse = inverse_axes(shape)
+    if isinstance(shape, Ellipsoid):
+        M, uv = inverse.T @ inverse, [0, 1]
+        m = -M @ shape.centre
+    else:
+        axis, positive = divmod(face, 2)
+        M, uv = np.zeros((3, 3)), list(_FACE_AXES[axis])
+        m = inverse[axis] * (1 if bool(positive) != shape.inside else -1)
+    lengths = np.linalg.norm(shape.axes[:, uv], axis=0)
+    tiles = np.full(2, 0.5) if look.period is None else lengths / look.period
+    W = inverse[uv] * tiles[:, None]
     quadratic = [M[0, 0], M[1, 1], M[2, 2], M[0, 1], M[0, 2], M[1, 2]]
-    return np.concatenate([quadratic, m, W.ravel(), w, look.tint, [look.emit, look.gloss, look.tile]])
+    rest = [look.emit, look.gloss, look.tile]
+    return np.concatenate([quadratic, m, W.ravel(), 0.5 - W @ shape.centre, look.tint, rest])

@@ -46,9 +46,19 @@ def smooth_noise(rng: np.random.Generator, cells: int, size: tuple[int, int]) ->
 
 def plain(rng: np.random.Generator, colour: Colour = _WHITE, mottle: float = 0.05) -> np.ndarray:
     """One colour, unevenly: darker by about `mottle` of it here and there."""
-    noise = smooth_noise(rng, 6, (TILE, TILE)) + 0.7 * smooth_noise(rng, 40, (TILE, TILE))
-    shade = 1 - mottle * (1 + noise[..., None])
-    return np.clip(np.array(colour, np.float32) * shade, 0, 255).astype(np.uint8)
+    knots = _grow_seamless(rng.standard_normal((8, 8), np.float32), 4)
+    knots += np.float32(0.35) * rng.standard_normal((32, 32), np.float32)
+    shade = np.array(colour, np.float32) * (1 - np.float32(mottle) * (1 + knots[..., None]))
+    small = np.clip(shade, 0, 255).astype(np.uint8)
+    return _grow_seamless(small, TILE // 32)
+
+
+def _grow_seamless(tile: np.ndarray, times: int) -> np.ndarray:
+    """Enlarge a square tile by a whole factor, smoothly across its repeating border too."""
+    side = tile.shape[0] * times
+    wrapped = cv2.copyMakeBorder(tile, 1, 1, 1, 1, cv2.BORDER_WRAP)
+    grown = cv2.resize(wrapped, None, fx=times, fy=times, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(grown[times : times + side, times : times + side])
 
 
 def strands(rng: np.random.Generator, contrast: float) -> np.ndarray:
@@ -164,8 +174,8 @@ def night(rng: np.random.Generator) -> np.ndarray:
     """Discs of light before darkness: a city out of focus."""
     tile = plain(rng, (18, 20, 30), 0.2)
     for _ in range(int(rng.integers(8, 40))):
-        x, y, radius = *rng.integers(0, TILE, 2).tolist(), int(rng.integers(1, 8))
-        cv2.circle(tile, (x, y), radius, random_colour(rng, 0.9), -1, cv2.LINE_AA)
+        place, radius = rng.integers(0, TILE, 2).tolist(), int(rng.integers(1, 8))
+        cv2.circle(tile, place, radius, random_colour(rng, 0.9), -1, cv2.LINE_AA)
     return tile
 
 

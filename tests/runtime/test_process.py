@@ -1,0 +1,180 @@
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.images import load_image, load_mask, save_image
+from portraitnet.runtime.metrics import iou
+from portraitnet.runtime.process import OUTPUTS, run
+from portraitnet.runtime.video import VideoReader
+
+
+@pytest.fixture
+def folder(tmp_path, person, make_clip):
+    """Two pictures, a clip, and files that are none of our business."""
+    folder = tmp_path / "in"
+    save_image(folder / "a.png", person[0])
+    save_image(folder / "b.jpg", person[0])
+    make_clip("in/c.mp4", sound="aac")
+    (folder / "notes.txt").write_text("hello")
+    (folder / "._a.png").write_bytes(b"rubbish")
+    return folder
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_of_all_kinds(folder, tmp_path, segmenter, person):
+    summary = run([folder], segmenter, tmp_path / "out", background="#0000ff", progress=True)
+    assert names_in(tmp_path / "out") == ["a.png", "b.jpg", "c.mp4"]
+    assert summary.frames == 14
+    assert len(summary.written) == 3
+    assert summary.frames_per_second > 0
+    for picture in (load_image(tmp_path / "out" / "a.png"), next(iter(VideoReader(tmp_path / "out" / "c.mp4"))).image):
+        blue = picture[..., 2] > 128
+        assert iou(~blue, person[1]) > 0.85
+    with av.open(str(tmp_path / "out" / "c.mp4")) as container:
+        assert len(container.streams.audio) == 1
+
+
+def test_one_file_to_one_file(folder, tmp_path, segmenter):
+    run([folder / "a.png"], segmenter, tmp_path / "x.webp")
+    assert Image.open(tmp_path / "x.webp").format == "WEBP"
+    run([folder / "c.mp4"], segmenter, tmp_path / "x.mkv", sound=False)
+    assert len(list(VideoReader(tmp_path / "x.mkv"))) == 12
+
+
+def test_masks(folder, tmp_path, segmenter, person):
+    run([folder], segmenter, tmp_path / "out", output="mask")
+    assert names_in(tmp_path / "out") == ["a.png", "b.png", "c.mp4"]
+    assert iou(load_mask(tmp_path / "out" / "a.png") > 127, person[1]) > 0.9
+    frame = next(iter(VideoReader(tmp_path / "out" / "c.mp4"))).image
+    assert iou(frame[..., 0] > 127, person[1]) > 0.9
+
+
+@pytest.mark.parametrize("how", [{"output": "cutout"}, {"background": "none"}])
+def test_cut_outs(folder, tmp_path, segmenter, person, how):
+    run([folder / "b.jpg"], segmenter, tmp_path / "out", **how)
+    result = np.asarray(Image.open(tmp_path / "out" / "b.png"))
+    assert result.shape == (60, 80, 4)
+    assert iou(result[..., 3] > 127, person[1]) > 0.9
+    with pytest.raises(InputError, match="video holds no transparency"):
+        run([folder], segmenter, tmp_path / "out2", **how)
+    with pytest.raises(InputError, match="holds no transparency"):
+        run([folder / "a.png"], segmenter, tmp_path / "x.jpg", **how)
+
+
+def test_the_background_is_a_clip_that_loops(folder, tmp_path, segmenter, make_clip):
+    blue = make_clip("blue.mp4", frames=5, picture=(0, 0, 255))
+    run([folder / "c.mp4"], segmenter, tmp_path / "out.mp4", background=str(blue))
+    frames = list(VideoReader(tmp_path / "out.mp4"))
+    assert len(frames) == 12
+    assert all(frame.image[5, 5, 2] > 200 for frame in frames)
+
+
+def test_rotated_phone_clip_is_segmented_upright(tmp_path, segmenter, make_clip, person):
+    sideways = np.ascontiguousarray(np.rot90(person[0]))  # as a phone held upright stores it: 80 x 60
+    clip = make_clip(size=(80, 60), rotation=-90, picture=sideways)
+    run([clip], segmenter, tmp_path / "out.mp4", output="mask")
+    result = VideoReader(tmp_path / "out.mp4")
+    assert (result.rotation, result.size) == (0, (60, 80))
+    assert iou(next(iter(result)).image[..., 0] > 127, person[1]) > 0.9
+
+
+def test_variable_times_and_odd_sizes_go_through(tmp_path, segmenter, make_clip):
+    times = [0, 3000, 9000, 9500]
+    clip = make_clip("in.mkv", frames=4, times=times, size=(61, 81), pix_fmt="yuv444p")
+    run([clip], segmenter, tmp_path / "out.mp4")
+    out = VideoReader(tmp_path / "out.mp4")
+    assert out.size == (60, 80)
+    assert [f.seconds for f in out] == pytest.approx([t / 90_000 for t in times], abs=0.001)
+
+
+def test_one_pixel_picture(tmp_path, segmenter):
+    save_image(tmp_path / "a.png", np.full((1, 1, 3), 9, np.uint8))
+    for output in OUTPUTS:
+        run([tmp_path / "a.png"], segmenter, tmp_path / output, output=output)
+        assert Image.open(tmp_path / output / "a.png").size == (1, 1)
+
+
+def test_existing_results_are_kept_unless_told(folder, tmp_path, segmenter):
+    out = tmp_path / "x.png"
+    run([folder / "a.png"], segmenter, out)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match="exists"):
+        run([folder / "a.png"], segmenter, out, background="red")
+    assert out.read_bytes() == before
+    run([folder / "a.png"], segmenter, out, background="red", overwrite=True)
+    assert out.read_bytes() != before
+
+
+def test_inputs_are_never_overwritten(folder, tmp_path, segmenter):
+    (tmp_path / "link").symlink_to(folder)
+    for out in (folder, tmp_path / "link"):
+        with pytest.raises(InputError, match="is an input"):
+            run([folder], segmenter, out, overwrite=True)
+    with pytest.raises(InputError, match="is an input"):
+        run([folder / "a.png"], segmenter, folder / "a.png", overwrite=True)
+
+
+def test_results_never_share_a_name(folder, tmp_path, segmenter, person):
+    save_image(folder / "deep" / "a.png", person[0])
+    save_image(folder / "b.png", person[0])
+    with pytest.raises(InputError, match="both be written to"):
+        run([folder / "a.png", folder / "deep" / "a.png"], segmenter, tmp_path / "out")
+    with pytest.raises(InputError, match="both be written to"):
+        run([folder / "b.png", folder / "b.jpg"], segmenter, tmp_path / "out", output="mask")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path, segmenter):
+    (folder / "a0.png").write_text("hello")
+    clip = folder / "c.mp4"
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"2 of 4 files failed; the first: .*a0\.png is not a picture"):
+        run([folder], segmenter, tmp_path / "out", progress=True)
+    assert names_in(tmp_path / "out") == ["a.png", "b.jpg"]
+
+
+def test_a_video_that_breaks_midway_leaves_nothing(tmp_path, segmenter, make_clip):
+    clip = make_clip("in.mkv", frames=120, noise=True)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    with pytest.raises(InputError, match="cut short"):
+        run([clip], segmenter, tmp_path / "out")
+    assert names_in(tmp_path / "out") == []
+
+
+def test_an_interrupted_video_leaves_nothing(folder, tmp_path, segmenter, monkeypatch):
+    real, calls = segmenter.alpha_bytes, []
+
+    def pressed(image):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return real(image)
+
+    monkeypatch.setattr(segmenter, "alpha_bytes", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run([folder / "c.mp4"], segmenter, tmp_path / "out")
+    assert names_in(tmp_path / "out") == []
+
+
+def test_bad_requests(folder, tmp_path, segmenter):
+    (tmp_path / "empty").mkdir()
+    for inputs, out, options, message in (
+        ([], "out", {}, "no input"),
+        ([tmp_path / "empty"], "out", {}, "holds no picture or video"),
+        ([tmp_path / "gone.png"], "out", {}, "does not exist"),
+        ([folder / "notes.txt"], "out", {}, "neither picture nor video"),
+        ([folder], "in/notes.txt", {}, "is a file"),
+        ([folder], "out", {"output": "hologram"}, "not one of"),
+        ([folder], "out", {"background": "hologram"}, "background 'hologram'"),
+        ([folder / "a.png"], "x.mp4", {}, "a picture is written to"),
+        ([folder / "c.mp4"], "x.png", {}, "a video is written to"),
+        ([folder / "c.mp4"], "x.webm", {}, "a video is written to"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(inputs, segmenter, tmp_path / out, **options)
+    assert names_in(tmp_path) == ["empty", "in", "tiny.onnx"]
