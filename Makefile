@@ -18,7 +18,9 @@ test: setup  ## every test
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p portraitnet
+	@# The checkout may have any name; mypy needs to see it as `portraitnet`.
+	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/portraitnet
+	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
 
 benchmark: setup  ## the README's latency table (benchmarks/results/latency_224.csv)
 	$(BIN)/portraitnet benchmark --rivals --out benchmarks/results

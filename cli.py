@@ -168,24 +168,21 @@ def export_command(
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
     from .export.bundle import export_bundle
-    from .export.parity import parity_table
+    from .export.parity import ParityError, parity_table
     from .runtime.console import console
     from .train.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(checkpoint)
     target = out or Path("exports") / loaded.name
-    with console.status("exporting") as status:
-        contract = export_bundle(
-            loaded,
-            target,
-            _list(to),
-            _list(precision),
-            _size(size),
-            calibration=calibration,
-            force=force,
-            on_progress=status.update,
-        )
-    console.print(parity_table(contract))
+    try:
+        with console.status("exporting") as status:
+            contract = export_bundle(
+                loaded, target, _list(to), _list(precision), _size(size), calibration, force, status.update
+            )
+    except ParityError as error:
+        console.print(error.table)
+        raise
+    console.print(parity_table({artefact.file: artefact.parity for artefact in contract.artefacts}))
     print(f"bundle: {target}")
 
 
@@ -216,40 +213,39 @@ def benchmark_command(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
-    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip end to end), or startup.")] = "latency",
+    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip) or startup.")] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
     data: Annotated[
         Path | None,
-        typer.Option(help="latency: images/ and masks/ to score on. accuracy: the recipe's data.root."),
+        typer.Option(help="Score on --recipe's held-out sets below this folder (latency: on the first)."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="accuracy: whose held-out sets to score.")] = "portraitnet_mobile",
+    recipe: Annotated[
+        str, typer.Option(help="Whose held-out sets; portraitnet_folder for images/ and masks/.")
+    ] = "portraitnet_mobile",
     out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
 ) -> None:
     """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
     from rich.progress import Progress
 
     from .benchmarks import run
+    from .benchmarks.accuracy import benchmark_accuracy, held_out_sets
     from .benchmarks.table import read_csv
 
     if what == "video":
         path = run.benchmark_video(out, models[0] if models else None)
     elif what == "accuracy":
-        from .benchmarks.accuracy import benchmark_accuracy
-
         with Progress() as progress:
             path = benchmark_accuracy(models or [], recipe, data or Path(), out, progress)
     elif what == "startup":
         path = run.benchmark_startup(out)
     elif what == "latency":
-        from .train.datasets.folder import Folder
-
         counts = tuple(int(t) for t in _list(threads) if t.isdigit() and int(t) > 0)
         if not counts:
             raise InputError(f"threads {threads!r}: write counts such as 1,2")
         with Progress() as progress:
-            source = Folder(data) if data else None
+            source = held_out_sets(recipe, data)[0][1] if data else None
             path = run.benchmark_latency(models or [], out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import torch
 
 from ..export.bundle import export_bundle
 from ..export.models import open_model
-from ..export.residency import Residency, residency
+from ..export.tflite_export import Residency, residency
 from ..runtime.backends import MODEL_FORMATS
 from ..runtime.contract import MODEL_JSON, Contract
 from ..runtime.errors import InputError
@@ -104,7 +103,6 @@ def settle(model: torch.nn.Module, size: tuple[int, int]) -> torch.nn.Module:
 def facts(contestant: Contestant) -> dict[str, object]:
     """What is known of a contestant before it is timed, as CSV columns."""
     contract = contestant.contract
-    accuracy = contract.accuracy.get("fg_iou_per_image")
     place = contestant.residency
     return {
         "model": contestant.model,
@@ -119,6 +117,6 @@ def facts(contestant: Contestant) -> dict[str, object]:
         "parameters": contract.parameters,
         "macs": contract.macs,
         "weights": "trained" if contestant.trained else "random",
-        "fg_iou_per_image": accuracy if contestant.trained and accuracy is not None else "",
-        **({f"residency_{k}": v for k, v in dataclasses.asdict(place).items()} if place else {}),
+        "fg_iou_per_image": "",
+        "residency": f"{place.delegated}/{place.nodes} in {place.partitions}" if place else "",
     }

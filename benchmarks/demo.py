@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..export.bundle import export_bundle
-from ..export.parity import parity_rows
 from ..runtime.backends import default_weights
+from ..runtime.contract import Artefact
 from ..runtime.files import write_text
 from ..runtime.images import save_image
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
 from ..train.checkpoint import load_checkpoint
+from ..train.datasets.synthetic import Synthetic
 from ..train.history import read_history
 from ..train.loop import train
 from ..train.recipe import load_recipe
@@ -47,18 +48,34 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     _pictures(out)
     console.rule("4/4  measure latency")
     with Progress() as progress:
-        csv = benchmark_latency([bundle], out / "benchmark", rivals=True, runs=runs, progress=progress)
+        scenes = Synthetic(contract.size, split="val", limit=48)
+        csv = benchmark_latency([bundle], out / "benchmark", rivals=True, data=scenes, runs=runs, progress=progress)
     page = _template().render(
         trained=trained,
         checkpoint=checkpoint.facts,
         contract=contract,
-        parity=parity_rows(contract),
+        parity=[_parity_row(artefact) for artefact in contract.artefacts],
         latency=sorted(read_csv(csv), key=lambda row: (row["threads"], float(row["median_ms"]))),
         minutes=(time.monotonic() - began) / 60,
     )
     write_text(out / PAGE, page)
     console.print(f"[bold]open {out / PAGE}[/bold]")
     return out / PAGE
+
+
+def _parity_row(artefact: Artefact) -> dict[str, str]:
+    facts = artefact.parity
+    place = facts.get("xnnpack")
+    drop = facts.get("accuracy_drop")
+    return {
+        "artefact": artefact.file,
+        "MB": f"{artefact.bytes / 1e6:.1f}",
+        "largest difference": f"{facts['max_abs']:.2g}",
+        "mask IoU": f"{facts['mask_iou']:.4f}",
+        "accuracy lost": "–" if drop is None else f"{drop:+.2f} points",
+        "XNNPACK": f"{place['delegated']} of {place['nodes']} nodes, {place['partitions']} partition" if place else "–",
+        "gate": facts["failed"] or "passed",
+    }
 
 
 def _train(out: Path, steps: int) -> dict[str, object]:

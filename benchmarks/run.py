@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def benchmark_latency(
 ) -> Path:
     """Time the models' artefacts in turn; writes latency_HEIGHTxWIDTH.csv, .md and plots into `out`.
 
-    `data` scores every trained artefact on the spot; without it, the accuracy stated at export is repeated.
+    `data` scores every trained artefact on the spot; without it the accuracy column stays empty.
     `rivals` adds ResNet18/34/50 encoders with random weights. Returns the CSV's path.
     """
     if not models:
@@ -138,12 +139,12 @@ def _score(contestants: Sequence[Contestant], rows: Sequence[dict[str, object]],
         key = (contestant.model, contestant.format, contestant.precision)
         if key not in scored:
             task = bar.add_task(f"scoring {' '.join(key)}", total=len(data))
-            summary = evaluate(contestant.segmenter, data, lambda t=task: bar.advance(t)).summary()
+            summary = evaluate(contestant.segmenter, data, partial(bar.advance, task)).summary()
             scored[key] = summary["fg_iou_per_image"]
         row["fg_iou_per_image"] = scored[key]
 
 
-def _call(contestant: Contestant, rng: np.random.Generator):
+def _call(contestant: Contestant, rng: np.random.Generator) -> Callable[[], object]:
     image = rng.integers(0, 256, (1, *contestant.contract.size, 3), np.uint8)
     if contestant.format != "torch":
         return lambda: contestant.segmenter.backend.run(image)

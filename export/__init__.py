@@ -1,1 +1,1 @@
-"""From a checkpoint to phone-ready artefacts, each proven equal to its torch model before it is handed out."""
+"""From a checkpoint to ONNX, TFLite, CoreML and ExecuTorch files that are proven to say the same."""

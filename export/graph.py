@@ -20,20 +20,19 @@ class DeployedGraph(nn.Module):
 
     Two classes become one channel: softmax of two logits is the sigmoid of their difference, and the
     difference of two linear filters is one filter. The edge head is gone. The trained model is left alone.
-    `channels_last` prepares for converters to that layout; the graph's own input and output do not change.
     """
 
     mean: torch.Tensor
-    scale: torch.Tensor
+    scale: torch.Tensor | None
 
-    def __init__(self, model: nn.Module, channels_last: bool = False) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        if getattr(self.model, "edge_head", None) is not None:
-            self.model.edge_head = None
+        if hasattr(self.model, "edge_head"):
+            self.model.edge_head = None  # type: ignore[assignment]
         normalize = Normalize()
         _fold_batch_norms(self.model)
-        _split_transposed_convolutions(self.model, channels_last)
+        _split_transposed_convolutions(self.model)
         folded = _fold_scale(self.model, normalize.deviation)
         self.register_buffer("mean", normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
@@ -48,10 +47,18 @@ class DeployedGraph(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """The same graph with pictures as they lie in memory: batch x H x W x 3 -> batch x H x W x channels."""
+    """The same graph with pictures as they lie in memory: batch x H x W x 3 -> batch x H x W x channels.
 
-    def __init__(self, graph: nn.Module) -> None:
+    `inside` also prepares a copy of the graph for a converter that lays every tensor out like that (TFLite).
+    """
+
+    def __init__(self, graph: nn.Module, inside: bool = False) -> None:
         super().__init__()
+        if inside:
+            graph = copy.deepcopy(graph)
+            for module in graph.modules():
+                if isinstance(module, SubPixelUpsample):
+                    module.order_phases_first()
         # The name must not be `graph`: torch.export's own modules have an attribute of that name.
         self.scores = graph
 
@@ -77,13 +84,11 @@ class SubPixelUpsample(nn.Module):
     Output row 2y sees input rows y and y-1 through kernel rows 1 and 3, output row 2y+1 sees y and y+1
     through 2 and 0; columns alike. So each of the four phases is a 3x3 filter with five zeros. Phones run
     convolutions far better than transposed ones: int8 gets 2.4 times faster.
-
-    `channels_last` writes the shuffle for a converter that lays tensors out that way: one transpose of rank 4.
     """
 
     _TAPS = (((0, 3), (1, 1)), ((1, 2), (2, 0)))  # per phase: (row of the 3x3 filter, row of the 4x4 one)
 
-    def __init__(self, up: nn.ConvTranspose2d, channels_last: bool = False) -> None:
+    def __init__(self, up: nn.ConvTranspose2d) -> None:
         super().__init__()
         channels_in, channels_out = up.weight.shape[:2]
         phases = torch.zeros(channels_out, 2, 2, channels_in, 3, 3)
@@ -92,19 +97,21 @@ class SubPixelUpsample(nn.Module):
                 for row, row4 in rows:
                     for column, column4 in columns:
                         phases[:, vertical, horizontal, :, row, column] = up.weight[:, :, row4, column4].t()
-        biases = torch.zeros(channels_out) if up.bias is None else up.bias.detach()
-        biases = biases[:, None, None].repeat(1, 2, 2)
-        self.channels_last = channels_last
-        if channels_last:
-            phases, biases = phases.movedim(0, 2), biases.movedim(0, 2)
         self.conv = nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1, bias=up.bias is not None)
         self.conv.weight.data = phases.reshape(4 * channels_out, channels_in, 3, 3)
-        if self.conv.bias is not None:
-            self.conv.bias.data = biases.reshape(-1)
+        if up.bias is not None and self.conv.bias is not None:
+            self.conv.bias.data = up.bias.detach().repeat_interleave(4)
+        self.phases_first = False
+
+    def order_phases_first(self) -> None:
+        """Write the shuffle as converters to channels-last layouts like it: one transpose of rank 4."""
+        for parameter in self.conv.parameters():
+            parameter.data = parameter.data.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1).contiguous()
+        self.phases_first = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
-        if not self.channels_last:
+        if not self.phases_first:
             return nn.functional.pixel_shuffle(x, 2)
         batch, channels, height, width = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(batch * height, width, 2, channels // 2).transpose(1, 2)
@@ -144,11 +151,10 @@ def _collapse_head(model: nn.Module) -> bool:
         raise InputError(f"{type(model).__name__}.mask_head is no convolution: its classes cannot be collapsed")
     if head.out_channels != 2:
         return False
-    single = nn.Conv2d(head.in_channels, 1, head.kernel_size, padding=head.padding, bias=head.bias is not None)
-    single.weight.data = head.weight.data[1:] - head.weight.data[:1]
-    if head.bias is not None and single.bias is not None:
-        single.bias.data = head.bias.data[1:] - head.bias.data[:1]
-    model.mask_head = single
+    head.weight.data = head.weight.data[1:] - head.weight.data[:1]
+    if head.bias is not None:
+        head.bias.data = head.bias.data[1:] - head.bias.data[:1]
+    head.out_channels = 1
     return True
 
 
@@ -161,23 +167,24 @@ def _fold_scale(model: nn.Module, deviation: torch.Tensor) -> bool:
     return True
 
 
-def _split_transposed_convolutions(model: nn.Module, channels_last: bool) -> None:
+def _split_transposed_convolutions(model: nn.Module) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if SubPixelUpsample.fits(child):
-                setattr(parent, name, SubPixelUpsample(child, channels_last))  # type: ignore[arg-type]
+                setattr(parent, name, SubPixelUpsample(child))  # type: ignore[arg-type]
 
 
 def _fold_batch_norms(model: nn.Module) -> None:
     """Fold each BatchNorm2d into the convolution whose output it receives, as seen on one run of the model."""
     made_by: dict[int, nn.Conv2d] = {}
-    keep_alive, pairs = [], []  # tensors are told apart by identity, so none may be freed meanwhile
+    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
+    keep_alive = []  # tensors are told apart by identity, so none may be freed meanwhile
 
     def watch(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         keep_alive.append(output)
         if isinstance(module, nn.Conv2d):
             made_by[id(output)] = module
-        elif id(inputs[0]) in made_by:
+        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made_by:
             pairs.append((made_by[id(inputs[0])], module))
 
     watched = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
@@ -186,12 +193,14 @@ def _fold_batch_norms(model: nn.Module) -> None:
         model(torch.zeros(1, 3, 64, 64))
     for handle in handles:
         handle.remove()
-    names = {module: name for name, module in model.named_modules()}
+    names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
     for conv, norm in pairs:
-        weight, bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        mean, variance = norm.running_mean, norm.running_var
+        if mean is None or variance is None:
+            raise InputError(f"{names[norm]} keeps no running statistics: its network cannot be exported")
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
         )
-        conv.weight, conv.bias = weight, bias
         parent, _, name = names[norm].rpartition(".")
         # timm's BatchNormAct2d carries the activation that follows.
         setattr(model.get_submodule(parent), name, getattr(norm, "act", None) or nn.Identity())

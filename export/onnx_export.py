@@ -20,7 +20,6 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from ..runtime.contract import METADATA_KEY, Contract
 from .graph import ChannelsLast, DeployedGraph
 from .quiet import quiet
-from .rounding import round_weights
 
 OPSET = 18
 _INPUT, _OUTPUT = "image", "scores"
@@ -35,10 +34,8 @@ def export_onnx(
 ) -> None:
     """Write `graph` as a checked .onnx at `path`.
 
-    `pictures` (uint8 H x W x 3) calibrate int8; `graph` is then changed in place (its weights are rounded).
+    int8 wants a graph whose weights `round_weights` has rounded, and `pictures` (uint8 H x W x 3) for the ranges.
     """
-    if precision == "int8":
-        round_weights(graph, pictures)
     model = _convert(graph, contract.size)
     if precision == "fp16":
         with quiet():
@@ -67,6 +64,7 @@ def _convert(graph: DeployedGraph, size: tuple[int, int]) -> Any:
             external_data=False,
             verbose=False,
         )
+    assert program is not None  # None is the answer of the old exporter only
     model = program.model_proto
     for node in model.graph.node:  # stack traces with this machine's paths
         del node.metadata_props[:]

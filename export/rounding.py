@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 _LEVELS = 127
-_SWEEPS = 4
-_POSITIONS = 512  # output positions looked at, per convolution and picture
+_SWEEPS = 3
+_POSITIONS = 256  # output positions looked at, per convolution and picture
 _DAMPING = 1e-2
 # Below this share of its bias a channel's weights cannot matter, but their tiny step would make the int32 bias
 # overflow: such channels come from networks trained with weight decay.
@@ -58,9 +58,9 @@ class _Covariance:
         (x,) = inputs
         rows, columns = output.shape[2:]
         chosen = torch.randint(rows * columns, (_POSITIONS,), generator=self.random)
-        (pad_y, pad_x), (step_y, step_x) = conv.padding, conv.stride  # type: ignore[misc]
+        (pad_y, pad_x), (step_y, step_x) = (int(side) for side in conv.padding), conv.stride
         (gap_y, gap_x), (high, wide) = conv.dilation, conv.kernel_size
-        padded = nn.functional.pad(x[0], (pad_x, pad_x, pad_y, pad_y))  # type: ignore[arg-type]
+        padded = nn.functional.pad(x[0], (pad_x, pad_x, pad_y, pad_y))
         y = (chosen // columns * step_y)[:, None, None] + torch.arange(high)[:, None] * gap_y
         x0 = (chosen % columns * step_x)[:, None, None] + torch.arange(wide) * gap_x
         seen = padded[:, y, x0].transpose(0, 1).reshape(_POSITIONS, conv.groups, self.taps).transpose(0, 1)

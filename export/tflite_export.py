@@ -30,7 +30,6 @@ from ..runtime.errors import InputError
 from . import flatbuffer
 from .graph import ChannelsLast, DeployedGraph
 from .quiet import quiet
-from .rounding import round_weights
 
 _SIGNATURE, _INPUT = "serving_default", "args_0"
 _INPUT_TENSOR = f"{_SIGNATURE}_{_INPUT}"
@@ -44,13 +43,11 @@ def export_tflite(
     pictures: Sequence[np.ndarray] = (),
     threads: int = 2,
 ) -> None:
-    """Write `graph` (made with channels_last) as a .tflite at `path`.
+    """Write `graph` as a .tflite at `path`.
 
-    `pictures` (uint8 H x W x 3) calibrate int8; `graph` is then changed in place (its weights are rounded).
+    int8 wants a graph whose weights `round_weights` has rounded, and `pictures` (uint8 H x W x 3) for the ranges.
     Raises InputError when an int8 file would hold a float operator or leave XNNPACK in the middle.
     """
-    if precision == "int8":
-        round_weights(graph, pictures)
     content = _convert(graph, contract.size)
     if precision == "fp16":
         content = _quantize(content, _half_weights())
@@ -125,14 +122,13 @@ def gpu_verdict(path: Path) -> str:
 
 
 def tensorflow_difference(path: Path, pictures: Sequence[np.ndarray]) -> float:
-    """Largest difference, in steps of 1/255, between TensorFlow's own kernels and LiteRT with XNNPACK."""
+    """Largest difference, in steps of 1/255, between TensorFlow's own interpreter and LiteRT's."""
     import tensorflow
     from ai_edge_litert.interpreter import Interpreter
 
-    reference_kernels = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with quiet():
         one = Interpreter(str(path), num_threads=1)
-        other = tensorflow.lite.Interpreter(str(path), experimental_op_resolver_type=reference_kernels)
+        other = tensorflow.lite.Interpreter(str(path), num_threads=1)
     worst = 0.0
     for interpreter in (one, other):
         interpreter.allocate_tensors()
@@ -155,13 +151,11 @@ def _convert(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
 
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model.tflite"
-        litert_torch.convert(ChannelsLast(graph).eval(), (torch.zeros(1, *size, 3),)).export(str(target))
+        litert_torch.convert(ChannelsLast(graph, inside=True).eval(), (torch.zeros(1, *size, 3),)).export(str(target))
         return target.read_bytes()
 
 
-def _quantize(
-    content: bytes, rules: Any, pictures: Sequence[np.ndarray] = (), threads: int = 2
-) -> bytes:
+def _quantize(content: bytes, rules: Any, pictures: Sequence[np.ndarray] = (), threads: int = 2) -> bytes:
     tool = quantizer.Quantizer(content)
     tool.load_quantization_recipe(rules)
     ranges = None

@@ -33,13 +33,17 @@ class GlobalBatchNorm(nn.BatchNorm2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return self.after(super().forward(x))
+        momentum = 0.1 if self.momentum is None else self.momentum
         count = x.numel() / x.shape[1] * torch.distributed.get_world_size()
         mean = all_reduce(x.sum((0, 2, 3))) / count
         centred = x - mean.view(1, -1, 1, 1)
         variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        assert self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean.detach(), self.momentum)
-            self.running_var.lerp_(variance.detach() * count / (count - 1), self.momentum)
+            self.running_mean.lerp_(mean.detach(), momentum)
+            self.running_var.lerp_(variance.detach() * count / (count - 1), momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return self.after(centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1))

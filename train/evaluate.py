@@ -20,7 +20,7 @@ _TILE = 200
 def evaluate(
     segmenter: Segmenter,
     source: Source,
-    on_picture: Callable[[], None] = lambda: None,
+    on_picture: Callable[[], object] = lambda: None,
     limit: int = 0,
 ) -> SegmentationScores:
     """Score every picture of `source` at its own size; `limit` keeps the first so many."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 import yaml
 from lightning.fabric import Fabric
 from torch import nn
@@ -100,7 +101,10 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             average.update(network)
 
             done = step + 1
-            parts = fabric.all_reduce(torch.stack([part.detach() for part in losses]), reduce_op="mean")
+            parts = torch.stack([part.detach() for part in losses])
+            if fabric.world_size > 1:
+                torch.distributed.all_reduce(parts)
+                parts /= fabric.world_size
             if history is None:
                 continue
             values = dict(zip(("loss", "mask", "consistency", "edge"), parts.tolist(), strict=True))

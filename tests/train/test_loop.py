@@ -86,15 +86,14 @@ def test_two_processes_give_the_single_process_result(tmp_path, folder_set, envi
 def test_training_learns_and_the_checkpoint_gives_the_scores_it_states(tmp_path, folder_set):
     recipe = small_recipe(
         folder_set,
-        model={"encoder": "resnet18"},
-        run={"steps": 60, "batch": 8, "evaluate_every": 20, "checkpoint_every": 60, "ema_decay": 0},
-        optimizer={"learning_rate": 3e-3},
+        run={"steps": 40, "seed": 2, "batch": 8, "evaluate_every": 20, "ema_decay": 0},
+        optimizer={"learning_rate": 1e-3},
         data={
             "root": str(folder_set.parent),
             "size": [64, 64],
             "train": [{"kind": "folder", "path": folder_set.name, "split": "all"}],
             "validate": [{"kind": "folder", "path": folder_set.name, "split": "all"}],
-            "augment": {"rotation": 0, "scale": [1, 1], "translation": 0, "brightness": [1, 1]},
+            "augment": {"rotation": 0, "scale": [1, 1], "translation": 0},
             "workers": 0,
         },
     )

@@ -31,7 +31,10 @@ class Item:
 class Source(Protocol):
     """A data set, or one split of it."""
 
-    classes: tuple[str, ...]
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels, in order."""
+        ...
 
     def __len__(self) -> int: ...
 

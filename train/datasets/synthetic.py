@@ -14,7 +14,7 @@ VALIDATION_SCENES = 256
 class Synthetic:
     """Rendered portraits; `train` and `val` take their seeds from disjoint ranges."""
 
-    classes = PORTRAIT_CLASSES
+    classes: tuple[str, ...] = PORTRAIT_CLASSES
 
     def __init__(self, size: tuple[int, int], split: str = "train", limit: int = 0) -> None:
         self.size = size

@@ -22,7 +22,7 @@ PERSON = VOC_CLASSES.index("person")
 class Voc(FileSource):
     """`root` is VOCdevkit/VOC2012 or a folder that holds it; `split` is train, val, trainval or all."""
 
-    classes = VOC_CLASSES
+    classes: tuple[str, ...] = VOC_CLASSES
 
     def __init__(self, root: Path, split: str = "train") -> None:
         places = [root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"]
@@ -51,7 +51,7 @@ class Voc(FileSource):
 class VocPerson(Voc):
     """VOC with the person as the only foreground class."""
 
-    classes = PORTRAIT_CLASSES
+    classes: tuple[str, ...] = PORTRAIT_CLASSES
 
     def read_mask(self, item: Item) -> np.ndarray:
         mask = super().read_mask(item)

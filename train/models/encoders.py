@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -16,8 +17,8 @@ from ..weights import read_safetensors
 STRIDES = [2, 4, 8, 16, 32]
 
 
-def build_encoder(name: str, weights: str = "none", paper_options: bool = False) -> nn.Module:
-    """A timm feature extractor: batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
+def build_encoder(name: str, weights: str = "none", paper_options: bool = False) -> Any:
+    """A timm feature extractor (a Module with `feature_info`): batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
 
     `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file
     with timm's names for this network. `paper_options` gives PortraitNet's own MobileNetV2: ReLU in place of
@@ -45,7 +46,7 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False)
     return encoder
 
 
-def _load_file(encoder: nn.Module, path: Path) -> None:
+def _load_file(encoder: Any, path: Path) -> None:
     stored, _ = read_safetensors(path)
     own = encoder.state_dict()
     missing = [key for key in own if key not in stored or stored[key].shape != own[key].shape]
@@ -57,7 +58,7 @@ def _load_file(encoder: nn.Module, path: Path) -> None:
     encoder.load_state_dict({key: stored[key].to(own[key].dtype) for key in own})
 
 
-def _keep_first_expansion(encoder: nn.Module) -> None:
+def _keep_first_expansion(encoder: Any) -> None:
     """Give the t = 1 block a 1x1 expansion that starts as the identity, so loaded weights keep their meaning."""
     first = encoder.blocks[0][0]
     channels = first.conv_dw.in_channels

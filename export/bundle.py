@@ -1,0 +1,161 @@
+"""`export_bundle`: a checkpoint becomes a folder of artefacts and model.json, proven and whole, or nothing."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..runtime.contract import MODEL_JSON, Artefact, Contract
+from ..runtime.errors import InputError
+from ..runtime.files import bytes_of, sha256_of, write_folder_beside
+from ..train.checkpoint import Checkpoint, load_checkpoint
+from ..train.predict import TorchBackend
+from .calibration import Pictures, pictures_of, rendered_pictures
+from .graph import DeployedGraph, check_same
+from .parity import ParityError, compare
+from .rounding import round_weights
+
+SUFFIX = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage", "executorch": ".pte"}
+PRECISIONS = ("fp32", "fp16", "int8")
+_TOOLS = {
+    "": ("torch",),
+    "onnx": ("onnx", "onnxruntime"),
+    "tflite": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tensorflow"),
+    "coreml": ("coremltools",),
+    "executorch": ("executorch",),
+}
+_SECOND_OPINION_PICTURES = 4
+
+
+def export_bundle(
+    checkpoint: Checkpoint | str | Path,
+    out: Path,
+    formats: Sequence[str] = ("onnx", "coreml", "tflite"),
+    precisions: Sequence[str] = PRECISIONS,
+    size: tuple[int, int] | None = None,
+    calibration: Path | Pictures | None = None,
+    force: bool = False,
+    on_progress: Callable[[str], None] = lambda what: None,
+) -> Contract:
+    """Export every format at every precision into the folder `out`, and give the contract written there.
+
+    `size` is the input (height, width), the checkpoint's own unless given. `calibration` is a folder of pictures,
+    with masks or without; rendered portraits without one. An earlier bundle at `out` is replaced as a whole.
+
+    Raises ParityError (with its table) when an artefact fails its gate and `force` is false, and InputError for
+    bad arguments, a full disk, or an `out` that is not ours to replace. Nothing is left behind then.
+    """
+    wanted = list(_combinations(formats, precisions))
+    _refuse_foreign_folder(out)
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = load_checkpoint(checkpoint)
+    reference = TorchBackend.of(checkpoint, size)
+    contract = dataclasses.replace(
+        reference.contract,
+        training={key: value for key, value in checkpoint.facts.items() if key not in ("scores", "accuracy")},
+        accuracy=checkpoint.facts.get("scores", checkpoint.facts.get("accuracy", {})),
+        tools=_tool_versions(formats),
+    )
+    on_progress("pictures")
+    pictures = _pictures(calibration, contract)
+    scores = [reference.run(picture[None])[0] for picture in pictures.held_out]
+    graph = DeployedGraph(checkpoint.model)
+    check_same(checkpoint.model, graph, contract.size)
+    rounded = copy.deepcopy(graph)
+    if "int8" in precisions:
+        on_progress("int8 weights")
+        round_weights(rounded, pictures.calibrate)
+
+    artefacts, results = [], {}
+    with write_folder_beside(out) as folder:
+        for kind, precision in wanted:
+            path = folder / f"{contract.name}-{precision}{SUFFIX[kind]}"
+            on_progress(path.name)
+            chosen = rounded if precision == "int8" else graph
+            _write(chosen, contract, path, kind, precision, pictures)
+            facts = compare(scores, path, precision, pictures)
+            if kind == "tflite":
+                facts |= _tflite_facts(path, pictures)
+            results[path.name] = facts
+            artefacts.append(Artefact(path.name, kind, precision, sha256_of(path), bytes_of(path), facts))
+        failed = any(facts["failed"] for facts in results.values())
+        if failed and not force:
+            raise ParityError(results)
+        contract = dataclasses.replace(contract, artefacts=tuple(artefacts), forced=failed)
+        contract.write(folder)
+    return contract
+
+
+def _write(graph: DeployedGraph, contract: Contract, path: Path, kind: str, precision: str, pictures: Pictures) -> None:
+    if kind == "onnx":
+        from .onnx_export import export_onnx
+
+        export_onnx(graph, contract, path, precision, pictures.calibrate)
+    elif kind == "tflite":
+        from .tflite_export import export_tflite
+
+        export_tflite(graph, contract, path, precision, pictures.calibrate)
+    elif kind == "coreml":
+        from .coreml_export import export_coreml
+
+        export_coreml(graph, contract, path, precision)
+    else:
+        from .executorch_export import export_executorch
+
+        export_executorch(graph, contract, path, precision, pictures.calibrate)
+
+
+def _tflite_facts(path: Path, pictures: Pictures) -> dict[str, Any]:
+    from .tflite_export import gpu_verdict, residency, tensorflow_difference
+
+    difference = tensorflow_difference(path, pictures.held_out[:_SECOND_OPINION_PICTURES])
+    return {
+        "xnnpack": dataclasses.asdict(residency(path)),
+        "gpu_delegate": gpu_verdict(path),
+        "tensorflow_max_steps": difference,
+    }
+
+
+def _combinations(formats: Sequence[str], precisions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for given, known, what in ((formats, list(SUFFIX), "format"), (precisions, list(PRECISIONS), "precision")):
+        unknown = [name for name in given if name not in known]
+        if unknown or not given:
+            raise InputError(f"unknown {what} {', '.join(unknown) or '(none)'}; known: {', '.join(known)}")
+    for kind in dict.fromkeys(formats):
+        offered = [p for p in dict.fromkeys(precisions) if not (kind == "executorch" and p == "fp16")]
+        if not offered:
+            raise InputError("executorch is exported as fp32 or int8")
+        yield from ((kind, precision) for precision in offered)
+
+
+def _pictures(calibration: Path | Pictures | None, contract: Contract) -> Pictures:
+    if isinstance(calibration, Pictures):
+        return calibration
+    if calibration is not None:
+        return pictures_of(calibration, contract.size, contract.classes)
+    if contract.task != "portrait":
+        raise InputError(f"a model of {len(contract.classes)} classes needs its own pictures: give --calibration DIR")
+    return rendered_pictures(contract.size)
+
+
+def _refuse_foreign_folder(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder for the bundle")
+    if out.is_dir() and any(out.iterdir()) and not (out / MODEL_JSON).is_file():
+        raise InputError(f"{out} holds other things than an exported bundle; give a new folder")
+
+
+def _tool_versions(formats: Sequence[str]) -> dict[str, str]:
+    found = {"portraitnet": __version__, "python": platform.python_version()}
+    for name in [*_TOOLS[""], *(tool for kind in formats for tool in _TOOLS[kind])]:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
