@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,8 @@ Model = Annotated[
 
 def main() -> None:
     """Entry point: bad input is one line on stderr and exit code 2; Ctrl-C is exit code 130."""
+    # TensorFlow and its kin announce themselves on stderr, where users look for our one clear line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except InputError as error:

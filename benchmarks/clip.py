@@ -38,6 +38,6 @@ def write_panning_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds:
             )
             view = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
             frame = cv2.warpAffine(still, view, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8, copy=False), format="rgb24")))
         container.mux(stream.encode())
     return path

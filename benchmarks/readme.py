@@ -50,7 +50,7 @@ def speed(results: Path) -> str:
         for r in read_csv(results / "latency_224x224.csv")
         if r["threads"] == "1" and r["weights"] == "trained"
     }
-    video = {r["background"]: [] for r in read_csv(results / "video_720p.csv")}
+    video: dict[str, list[float]] = {r["background"]: [] for r in read_csv(results / "video_720p.csv")}
     for row in read_csv(results / "video_720p.csv"):
         video[row["background"]].append(float(row["frames_per_second"]))
     start = {r["command"]: float(r["median_s"]) for r in read_csv(results / "startup.csv")}

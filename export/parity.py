@@ -126,7 +126,7 @@ def parity_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
 
     first = next(iter(results.values()))
     table = Table(title=f"parity with torch on {first['pictures']} held-out pictures ({first['source']})")
-    table.add_column("artefact")
+    table.add_column("artefact", no_wrap=True)
     for name in ("max abs", "mask IoU", "worst", "accuracy drop", "gate"):
         table.add_column(name, justify="right")
     for name, facts in results.items():

@@ -92,8 +92,6 @@ class OnnxBackend:
         # Idle threads that spin cost a video run a third of the processor, which decoding and encoding need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        # Threads that spin between pictures cost battery, and slow whatever else runs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # As bytes: a file of unknown origin cannot then name other files to read weights from.
             self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

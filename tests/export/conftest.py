@@ -34,7 +34,11 @@ def fit(spec, size, steps=70):
     torch.manual_seed(0)
     torch.set_num_threads(2)
     model, normalize = build_model(spec), Normalize()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 0.3  # statistics must be settled after so few steps
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         pairs = [easy_picture(step * 8 + k, size, len(spec.classes)) for k in range(8)]
         images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
@@ -43,6 +47,7 @@ def fit(spec, size, steps=70):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     return Checkpoint("toy", model.eval(), spec, size, {"recipe": "toy", "step": steps})
 
 

@@ -18,7 +18,9 @@ STRIDES = [2, 4, 8, 16, 32]
 
 
 def build_encoder(name: str, weights: str = "none", paper_options: bool = False) -> Any:
-    """A timm feature extractor (a Module with `feature_info`): batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
+    """A timm feature extractor (a Module with `feature_info`).
+
+    Batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
 
     `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file
     with timm's names for this network. `paper_options` gives PortraitNet's own MobileNetV2: ReLU in place of
@@ -27,9 +29,9 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:3]
         raise InputError(f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
-    options = {"act_layer": nn.ReLU} if paper_options else {}
+    options: dict[str, Any] = {"act_layer": nn.ReLU} if paper_options else {}
     try:
-        encoder = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
+        encoder: Any = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"encoder {name!r} could not be made with weights {weights!r}: {_first_line(error)}. "

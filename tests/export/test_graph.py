@@ -1,0 +1,84 @@
+"""The rewrites of the deployed graph are exact."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from portraitnet.export.graph import ChannelsLast, DeployedGraph, SubPixelUpsample, check_same
+from portraitnet.runtime.errors import InputError
+from portraitnet.train.models import ModelSpec, build_model
+
+
+def random_statistics(model):
+    """Batch-norm statistics of a fresh network are 0 and 1, which would hide a mistake in folding them."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(torch.randn(module.num_features, generator=generator) * 0.1)
+            module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)
+    return model.eval()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("phases_first", [False, True])
+def test_sub_pixel_upsample_is_the_transposed_convolution(bias, phases_first):
+    torch.manual_seed(0)
+    up = nn.ConvTranspose2d(5, 3, 4, stride=2, padding=1, bias=bias)
+    x = torch.randn(2, 5, 7, 6)
+    replacement = SubPixelUpsample(up)
+    if phases_first:
+        replacement.order_phases_first()
+    with torch.inference_mode():
+        torch.testing.assert_close(replacement(x), up(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, groups=4),
+        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1),
+        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, output_padding=1),
+    ],
+)
+def test_other_transposed_convolutions_are_left_alone(up):
+    assert not SubPixelUpsample.fits(up)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec(encoder="mobilenetv2_035"),
+        ModelSpec(encoder="mobilenetv2_100", paper_options=True),
+        ModelSpec(encoder="mobilenetv2_035", classes=("a", "b", "c"), edge_head=False),
+        ModelSpec(encoder="resnet18", convolution="plain"),
+    ],
+    ids=lambda spec: f"{spec.encoder}-{len(spec.classes)}-{spec.convolution}",
+)
+def test_deployed_graph_equals_the_trained_network(spec):
+    torch.manual_seed(1)
+    model = random_statistics(build_model(spec))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    graph = DeployedGraph(model)
+    assert check_same(model, graph, (64, 96)) < 1e-5
+    kinds = {type(module).__name__ for module in graph.modules()}
+    assert not kinds & {"BatchNorm2d", "BatchNormAct2d", "ConvTranspose2d"}
+    assert graph.model.edge_head is None
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+    rgb = torch.rand(1, 3, 64, 96) * 255
+    with torch.inference_mode():
+        expected = graph(rgb).permute(0, 2, 3, 1)
+        assert expected.shape[-1] == (1 if len(spec.classes) == 2 else 3)
+        for inside in (False, True):
+            found = ChannelsLast(graph, inside)(rgb.permute(0, 2, 3, 1))
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_rewrite_that_does_not_hold_is_refused():
+    model = random_statistics(build_model(ModelSpec(encoder="mobilenetv2_035")))
+    graph = DeployedGraph(model)
+    graph.model.mask_head.weight.data *= 50
+    with pytest.raises(InputError, match="differs from the trained network"):
+        check_same(model, graph, (64, 64))
