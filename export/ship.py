@@ -1,0 +1,53 @@
+"""Makes the three files that ship in runtime/weights: python -m portraitnet.export.ship RUN/best.safetensors ...
+
+The exports are made from the float16 checkpoint as it is read back, so all three files hold the same weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..runtime.files import write_beside
+from ..train.checkpoint import load_checkpoint, save_checkpoint
+from .bundle import export_bundle
+
+WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
+
+
+def ship(checkpoint: Path, name: str, calibration: Path, folder: Path = WEIGHTS) -> None:
+    """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (int8) into `folder`.
+
+    `calibration` is a folder of photographs, as for `export_bundle`. Raises ParityError when a gate fails.
+    """
+    trained = load_checkpoint(checkpoint)
+    facts = _without_paths({key: trained.facts[key] for key in ("recipe", "step", "scores")})
+    half = folder / f"{name}.safetensors"
+    save_checkpoint(half, trained.model.state_dict(), trained.spec, trained.size, facts, half=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, precision in (("onnx", "fp32"), ("tflite", "int8")):
+            bundle = Path(scratch) / kind
+            export_bundle(load_checkpoint(half), bundle, [kind], [precision], calibration=calibration)
+            with write_beside(folder / f"{name}.{kind}") as temporary:
+                shutil.copyfile(bundle / f"{name}-{precision}.{kind}", temporary)
+
+
+def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
+    """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
+    facts = copy.deepcopy(facts)
+    facts["recipe"]["data"]["root"] = "."
+    facts["recipe"]["model"]["encoder_weights"] = Path(facts["recipe"]["model"]["encoder_weights"]).name
+    return facts
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--name", default="portraitnet-mobile")
+    parser.add_argument("--calibration", type=Path, required=True, help="folder of photographs")
+    given = parser.parse_args()
+    ship(given.checkpoint, given.name, given.calibration)
