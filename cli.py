@@ -180,7 +180,7 @@ def export_command(
     try:
         with console.status("exporting") as status:
             contract = export_bundle(
-                loaded, target, _list(to), _list(precision), _size(size), calibration, force, status.update
+                loaded, target, _list(to), _list(precision), _size(size), calibration, force, on_progress=status.update
             )
     except ParityError as error:
         console.print(error.table)

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..export.bundle import export_bundle
+from ..export.calibration import Pictures
 from ..export.models import open_model
 from ..export.tflite_export import Residency, residency
 from ..runtime.backends import MODEL_FORMATS
@@ -81,18 +83,26 @@ def rival_bundles(size: tuple[int, int], on_progress: Callable[[str], None]) -> 
     """Bundles of PortraitNet's decoder on ResNet18/34/50, with random weights: they tell time, not accuracy."""
     with tempfile.TemporaryDirectory() as scratch:
         folders = []
+        pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
+        noise = Pictures(pixels[:2], pixels[2:], None, "noise")
         for encoder in RIVALS:
             on_progress(f"exporting the {encoder} rival")
             folders.append(Path(scratch) / f"portraitnet-{encoder}")
             torch.manual_seed(0)
             spec = ModelSpec(encoder=encoder)
             rival = Checkpoint(folders[-1].name, settle(build_model(spec), size), spec, size, {})
-            export_bundle(rival, folders[-1], ["onnx", "tflite"], ["fp32", "int8"], size, force=True)
+            export_bundle(rival, folders[-1], ["tflite"], ["fp32", "int8"], size, noise, True, fine_rounding=False)
         yield folders
 
 
 def settle(model: torch.nn.Module, size: tuple[int, int]) -> torch.nn.Module:
-    """Give an untrained network batch-norm statistics of noise, so that its activations have finite ranges."""
+    """Give an untrained network batch norms as a trained one has them, so that its int8 scales are ordinary.
+
+    Some encoders start residual branches at zero, which no quantiser can scale.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)
     model.train()
     with torch.no_grad():
         for _ in range(3):

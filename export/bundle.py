@@ -41,12 +41,15 @@ def export_bundle(
     size: tuple[int, int] | None = None,
     calibration: Path | Pictures | None = None,
     force: bool = False,
+    fine_rounding: bool = True,
     on_progress: Callable[[str], None] = lambda what: None,
 ) -> Contract:
     """Export every format at every precision into the folder `out`, and give the contract written there.
 
     `size` is the input (height, width), the checkpoint's own unless given. `calibration` is a folder of pictures,
-    with masks or without; rendered portraits without one. An earlier bundle at `out` is replaced as a whole.
+    with masks or without; rendered portraits without one. `fine_rounding` fits the int8 weights to those
+    pictures, which takes minutes for a large encoder; without it they are rounded to the nearest. An earlier
+    bundle at `out` is replaced as a whole.
 
     Raises ParityError (with its table) when an artefact fails its gate and `force` is false, and InputError for
     bad arguments, a full disk, or an `out` that is not ours to replace. Nothing is left behind then.
@@ -68,7 +71,7 @@ def export_bundle(
     graph = DeployedGraph(checkpoint.model)
     check_same(checkpoint.model, graph, contract.size)
     rounded = copy.deepcopy(graph)
-    if "int8" in precisions:
+    if "int8" in precisions and fine_rounding:
         on_progress("int8 weights")
         round_weights(rounded, pictures.calibrate)
 

@@ -22,6 +22,8 @@ _SMALLEST_WEIGHT = 512  # elements; smaller tensors are not worth a step table
 def export_coreml(graph: DeployedGraph, contract: Contract, path: Path, precision: str) -> None:
     """Write `graph` as an .mlpackage folder at `path`; int8 quantises the weights only."""
     with quiet():
+        # coremltools imports tensorflow, and torchvision crashes when it comes after that one.
+        import torchvision  # noqa: F401, I001
         import coremltools as ct
         import coremltools.optimize.coreml as compress
 

@@ -33,6 +33,7 @@ class DeployedGraph(nn.Module):
         normalize = Normalize()
         _fold_batch_norms(self.model)
         _split_transposed_convolutions(self.model)
+        _pad_pools_with_zeros(self.model)
         folded = _fold_scale(self.model, normalize.deviation)
         self.register_buffer("mean", normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
@@ -172,6 +173,19 @@ def _split_transposed_convolutions(model: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if SubPixelUpsample.fits(child):
                 setattr(parent, name, SubPixelUpsample(child))  # type: ignore[arg-type]
+
+
+def _pad_pools_with_zeros(model: nn.Module) -> None:
+    """Pad before a max pool with zeros, not with minus infinity, which mobile delegates leave to the CPU.
+
+    The same wherever the pool follows a ReLU, as in every ResNet; `check_same` refuses an encoder where it is not.
+    """
+    for parent in list(model.modules()):
+        for name, pool in list(parent.named_children()):
+            if isinstance(pool, nn.MaxPool2d) and pool.padding:
+                padding = pool.padding if isinstance(pool.padding, int) else pool.padding[0]
+                bare = nn.MaxPool2d(pool.kernel_size, pool.stride, 0, pool.dilation, ceil_mode=pool.ceil_mode)
+                setattr(parent, name, nn.Sequential(nn.ZeroPad2d(padding), bare))
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

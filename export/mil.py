@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ..runtime.contract import METADATA_KEY, Contract
 from ..runtime.errors import InputError
+from .quiet import quiet
 
 _BLOB_MAGIC = 0xDEADBEEF
 _MAX_BYTES = 1 << 30
@@ -137,9 +138,9 @@ class MilBackend:
 
 
 def _read_spec(path: Path) -> Any:
-    from .quiet import quiet
-
     with quiet():
+        # coremltools imports tensorflow, and torchvision crashes when it comes after that one.
+        import torchvision  # noqa: F401
         from coremltools.proto import Model_pb2
     content = _bounded(path / "Data/com.apple.CoreML/model.mlmodel", path)
     spec = Model_pb2.Model()

@@ -42,6 +42,9 @@ def export_onnx(
             model = convert_float_to_float16(model, keep_io_types=True)
     elif precision == "int8":
         model = _quantize(model, pictures)
+    used = {node.domain for node in model.graph.node}
+    for unused in [entry for entry in model.opset_import if entry.domain not in used]:
+        model.opset_import.remove(unused)
     model.producer_name = METADATA_KEY
     onnx.helper.set_model_props(model, {METADATA_KEY: contract.without_artefacts().to_json()})
     onnx.checker.check_model(model, full_check=True)

@@ -6,6 +6,7 @@ import resource
 import signal
 
 import numpy as np
+import onnx
 import pytest
 from rich.console import Console
 
@@ -19,15 +20,12 @@ from portraitnet.train.predict import TorchBackend
 
 
 @pytest.fixture
-def broken_export(monkeypatch):
-    """The ONNX exporter, given a network whose head was nudged after the graph was checked."""
-    honest = bundle_module._write
-
-    def nudged(graph, *rest):
-        graph.model.mask_head.weight.data *= -1
-        honest(graph, *rest)
-
-    monkeypatch.setattr(bundle_module, "_write", nudged)
+def broken_export(bundle, monkeypatch):
+    """An exporter whose files have the head's sign turned: sound ONNX that says the opposite."""
+    model = onnx.load(bundle[0] / "toy-fp32.onnx")
+    (head,) = (tensor for tensor in model.graph.initializer if list(tensor.dims) == [1, 8, 3, 3])
+    head.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(head), head.name))
+    monkeypatch.setattr(bundle_module, "_write", lambda graph, contract, path, *_: onnx.save(model, path))
 
 
 def test_broken_artefact_fails_the_gate_and_nothing_is_written(broken_export, checkpoint, pictures, tmp_path):
