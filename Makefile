@@ -22,8 +22,11 @@ lint: setup  ## ruff and mypy
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/portraitnet
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
 
-benchmark: setup  ## the README's latency table (benchmarks/results/latency_224.csv)
-	$(BIN)/portraitnet benchmark --rivals --out benchmarks/results
+benchmark: setup  ## latency, video and start-up figures of the README (accuracy needs the photographs, see README)
+	$(BIN)/portraitnet export runtime/weights/portraitnet-mobile.safetensors --out build/bundle
+	$(BIN)/portraitnet benchmark build/bundle --rivals --out build/results
+	$(BIN)/portraitnet benchmark --what video --out build/results
+	$(BIN)/portraitnet benchmark --what startup --out build/results
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).
