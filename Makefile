@@ -22,9 +22,9 @@ lint: setup  ## ruff and mypy
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/portraitnet
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
 
-benchmark: setup  ## latency, video and start-up figures of the README (accuracy needs the photographs, see README)
-	$(BIN)/portraitnet export runtime/weights/portraitnet-mobile.safetensors --out build/bundle
-	$(BIN)/portraitnet benchmark build/bundle --rivals --out build/results
+benchmark: setup  ## the README's latency, video and start-up figures, after `make demo` (accuracy: see README)
+	@test -d $(OUT)/bundle || { echo "error: run make demo first: it exports the bundle that is timed"; exit 2; }
+	$(BIN)/portraitnet benchmark $(OUT)/bundle --rivals --out build/results
 	$(BIN)/portraitnet benchmark --what video --out build/results
 	$(BIN)/portraitnet benchmark --what startup --out build/results
 

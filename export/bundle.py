@@ -70,18 +70,19 @@ def export_bundle(
     scores = [reference.run(picture[None])[0] for picture in pictures.held_out]
     graph = DeployedGraph(checkpoint.model)
     check_same(checkpoint.model, graph, contract.size)
-    rounded = copy.deepcopy(graph)
-    if "int8" in precisions and fine_rounding:
-        on_progress("int8 weights")
-        round_weights(rounded, pictures.calibrate)
+    graphs = {"fp32": graph}
+    for precision in sorted({precision for _, precision in wanted} - {"fp32"}):
+        on_progress(f"{precision} weights")
+        graphs[precision] = copy.deepcopy(graph)
+        if fine_rounding:
+            round_weights(graphs[precision], pictures.calibrate, precision)
 
     artefacts, results = [], {}
     with write_folder_beside(out) as folder:
         for kind, precision in wanted:
             path = folder / f"{contract.name}-{precision}{SUFFIX[kind]}"
             on_progress(path.name)
-            chosen = rounded if precision == "int8" else graph
-            _write(chosen, contract, path, kind, precision, pictures)
+            _write(graphs[precision], contract, path, kind, precision, pictures)
             facts = compare(scores, path, precision, pictures)
             if kind == "tflite":
                 facts |= _tflite_facts(path, pictures)

@@ -34,7 +34,8 @@ def export_onnx(
 ) -> None:
     """Write `graph` as a checked .onnx at `path`.
 
-    int8 wants a graph whose weights `round_weights` has rounded, and `pictures` (uint8 H x W x 3) for the ranges.
+    fp16 and int8 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
+    `pictures` (uint8 H x W x 3).
     """
     model = _convert(graph, contract.size)
     if precision == "fp16":

@@ -36,7 +36,7 @@ class ParityError(InputError):
         failed = [f"{name} ({facts['failed']})" for name, facts in results.items() if facts["failed"]]
         super().__init__(
             f"{len(failed)} of {len(results)} artefacts disagree with the trained network: {', '.join(failed)}; "
-            "nothing was written (--force writes anyway)"
+            "nothing was written. Calibrate on photographs like those it will see (--calibration DIR), or --force"
         )
 
     @property

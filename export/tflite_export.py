@@ -45,7 +45,8 @@ def export_tflite(
 ) -> None:
     """Write `graph` as a .tflite at `path`.
 
-    int8 wants a graph whose weights `round_weights` has rounded, and `pictures` (uint8 H x W x 3) for the ranges.
+    fp16 and int8 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
+    `pictures` (uint8 H x W x 3).
     Raises InputError when an int8 file would hold a float operator or leave XNNPACK in the middle.
     """
     content = _convert(graph, contract.size)

@@ -132,7 +132,9 @@ class Clip:
             self._shown = self._following
             following = next(self._frames, None)
             if following is None:
-                self._loops_before += self._shown.seconds - self._start + self._shown.duration
+                length = self._shown.seconds - self._start + self._shown.duration
+                # Whole rounds at once: after a jump in time, playing each would take as long as the jump.
+                self._loops_before += length * max(1, (seconds - self._loops_before) // length)
                 self._frames = iter(self._video)
                 following = next(self._frames)
             self._following = following

@@ -67,7 +67,7 @@ def run(
     scene = parse_background(background)
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
-    jobs = plan(inputs, Path(out), output, overwrite)
+    jobs = plan(inputs, Path(out), output, overwrite, background)
     written, failures, frames = [], [], 0
     started = time.perf_counter()
     with _Progress(jobs, progress) as bar:
@@ -91,7 +91,9 @@ def run(
     return Summary(tuple(written), frames, time.perf_counter() - started)
 
 
-def plan(inputs: Sequence[str | Path], out: Path, output: str, overwrite: bool = False) -> list[Job]:
+def plan(
+    inputs: Sequence[str | Path], out: Path, output: str, overwrite: bool = False, background: str = "blur"
+) -> list[Job]:
     """The jobs that `run` would do, checked: inputs exist, names are free and distinct."""
     sources = [Path(p) for p in inputs]
     if not sources:
@@ -108,13 +110,21 @@ def plan(inputs: Sequence[str | Path], out: Path, output: str, overwrite: bool =
         first = sources_by_target.setdefault(job.target.resolve(), job.source)
         if first is not job.source:
             raise InputError(f"{first} and {job.source} would both be written to {job.target}; run them apart")
-    taken = {file.resolve() for file in files}
+    taken = {_identity(file) for file in [*files, Path(background)] if file.exists()}
     for job in jobs:
-        if job.target.resolve() in taken:
+        if not job.target.exists():
+            continue
+        if _identity(job.target) in taken:
             raise InputError(f"{job.target} is an input and would be overwritten; choose another --out")
-        if job.target.exists() and not overwrite:
+        if not overwrite:
             raise InputError(f"{job.target} exists; remove it or allow overwriting")
     return jobs
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The file itself: names differ by links, and on a Mac by upper and lower case."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _expand(source: Path) -> list[Path]:
@@ -177,13 +187,15 @@ def _video(
     from .video import VideoReader, VideoWriter
 
     reader = VideoReader(job.source)
-    frames = 0
+    frames, start = 0, 0.0
     with VideoWriter.open(job.target, like=reader, sound=sound) as writer, Behind(writer.write) as write:
         for frame in ahead(reader):
+            start = start if frames else frame.seconds  # a clip that was cut from a longer one may not begin at 0
             alpha = segmenter.alpha_bytes(frame.image)
-            write(
-                frame, cv2.merge([alpha] * 3) if output == "mask" else scene.compose(frame.image, alpha, frame.seconds)
-            )
+            if output == "mask":
+                write(frame, cv2.merge([alpha] * 3))
+            else:
+                write(frame, scene.compose(frame.image, alpha, frame.seconds - start))
             frames += 1
             advance(job)
     return frames

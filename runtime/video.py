@@ -111,7 +111,7 @@ class VideoReader:
     def open(self) -> Iterator[Any]:
         """The opened PyAV container; its errors become InputError."""
         try:
-            with av.open(str(self.path), options=_OPEN_OPTIONS) as container:
+            with av.open(str(self.path), options=_OPEN_OPTIONS, metadata_errors="replace") as container:
                 yield container
         except FFmpegError as error:
             raise InputError(f"{self.path} is damaged or no video that can be read: {error.strerror}") from error
@@ -120,6 +120,8 @@ class VideoReader:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             raise InputError(f"{self.path} holds no video")
+        if streams[0].codec_context is None:
+            raise InputError(f"{self.path} holds video of a kind that there is no decoder for; re-encode it first")
         streams[0].codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         streams[0].thread_type = "AUTO"
         return streams[0]

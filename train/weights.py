@@ -40,6 +40,7 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], facts: dict[
             save_file(whole, str(temporary), metadata={_FACTS: json.dumps(facts)})
         except SafetensorError as error:  # a full disk reaches us as text
             raise OSError(str(error)) from error
+        temporary.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def _looks_pickled(path: Path) -> bool:

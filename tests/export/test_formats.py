@@ -81,7 +81,7 @@ def test_rounded_weights_lie_on_the_grid_that_converters_take(checkpoint, pictur
     dead = convolutions[3]
     dead.weight.data[0] = 0
     dead.bias.data[0] = 0.5
-    round_weights(graph, pictures.calibrate)
+    round_weights(graph, pictures.calibrate, "int8")
     for conv in convolutions:
         flat = conv.weight.data.flatten(1)
         levels = flat / (flat.abs().amax(1, keepdim=True) / 127)

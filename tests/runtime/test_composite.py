@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import skimage.data
@@ -16,6 +18,7 @@ from portraitnet.runtime.composite import (
 )
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.images import save_image
+from portraitnet.runtime.video import Frame
 
 
 @pytest.fixture
@@ -127,10 +130,6 @@ def test_a_clip_plays_at_its_own_speed_and_loops(tmp_path):
         """A black and a white frame of half a second each, which start at 5 s."""
 
         def __iter__(self):
-            from fractions import Fraction
-
-            from portraitnet.runtime.video import Frame
-
             for index in range(2):
                 yield Frame(np.full((4, 4, 3), index * 255, np.uint8), 10 + index, Fraction(1, 2), 0.5)
 
@@ -138,3 +137,22 @@ def test_a_clip_plays_at_its_own_speed_and_loops(tmp_path):
     nobody = np.zeros((8, 8), np.uint8)
     seen = [int(clip.compose(np.zeros((8, 8, 3), np.uint8), nobody, t)[0, 0, 0]) for t in np.arange(0.05, 3, 0.25)]
     assert seen == [0, 0, 255, 255] * 3
+
+
+def test_a_jump_in_time_does_not_replay_every_round():
+    class Short:
+        """Two frames of a tenth of a second that count how often they are decoded."""
+
+        rounds = 0
+
+        def __iter__(self):
+            self.rounds += 1
+            for index in range(2):
+                yield Frame(np.full((4, 4, 3), index * 255, np.uint8), index, Fraction(1, 10), 0.1)
+
+    video = Short()
+    clip = Clip(video)
+    image, nobody = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    seen = [int(clip.compose(image, nobody, t)[0, 0, 0]) for t in (0.05, 36_000.05, 36_000.15, 36_000.25)]
+    assert seen == [0, 0, 255, 0]
+    assert video.rounds < 6

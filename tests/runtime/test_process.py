@@ -6,7 +6,7 @@ from PIL import Image
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.images import load_image, load_mask, save_image
 from portraitnet.runtime.metrics import iou
-from portraitnet.runtime.process import OUTPUTS, run
+from portraitnet.runtime.process import OUTPUTS, Job, _video, run
 from portraitnet.runtime.video import VideoReader
 
 
@@ -117,6 +117,34 @@ def test_inputs_are_never_overwritten(folder, tmp_path, segmenter):
             run([folder], segmenter, out, overwrite=True)
     with pytest.raises(InputError, match="is an input"):
         run([folder / "a.png"], segmenter, folder / "a.png", overwrite=True)
+
+
+def test_the_background_is_never_overwritten(folder, tmp_path, segmenter, make_clip):
+    blue = make_clip("blue.mp4", frames=3, picture=(0, 0, 255))
+    for source, background in ((folder / "c.mp4", blue), (folder / "a.png", folder / "b.jpg")):
+        before = background.read_bytes()
+        with pytest.raises(InputError, match="is an input"):
+            run([source], segmenter, background, background=str(background), overwrite=True)
+        assert background.read_bytes() == before
+
+
+def test_an_input_by_another_name_is_never_overwritten(folder, tmp_path, segmenter):
+    (tmp_path / "same.png").hardlink_to(folder / "a.png")  # as A.PNG and a.png are one file on a Mac
+    with pytest.raises(InputError, match="is an input"):
+        run([folder / "a.png"], segmenter, tmp_path / "same.png", overwrite=True)
+
+
+def test_a_background_clip_starts_with_the_video(tmp_path, segmenter, make_clip):
+    late = make_clip("late.mkv", frames=4, times=[90_000 * 600 + index * 3000 for index in range(4)])
+    seen = []
+
+    class Scene:
+        def compose(self, image, alpha, seconds):
+            seen.append(seconds)
+            return image
+
+    _video(Job(late, tmp_path / "out.mp4"), segmenter, Scene(), "composite", True, lambda job: None)
+    assert seen == pytest.approx([index / 30 for index in range(4)], abs=0.001)
 
 
 def test_results_never_share_a_name(folder, tmp_path, segmenter, person):

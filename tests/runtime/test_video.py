@@ -179,6 +179,21 @@ def test_what_is_no_video(tmp_path, make_clip, content):
         VideoReader(tmp_path / "b.mp4")
 
 
+def test_tags_that_are_no_utf8_do_not_matter(make_clip):
+    path = make_clip()
+    data = path.read_bytes()
+    assert b"VideoHandler" in data
+    path.write_bytes(data.replace(b"VideoHandler", b"Vid\xe9oHandler"))  # Latin-1, as old cameras wrote it
+    assert len(list(VideoReader(path))) == 12
+
+
+def test_an_unknown_codec_is_refused(make_clip):
+    path = make_clip()
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9"))
+    with pytest.raises(InputError, match="no decoder"):
+        VideoReader(path)
+
+
 def test_sound_alone_is_no_video(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as output:
         audio = output.add_stream("aac", rate=48_000, layout="mono")
