@@ -84,7 +84,7 @@ def rival_bundles(size: tuple[int, int], on_progress: Callable[[str], None]) -> 
     with tempfile.TemporaryDirectory() as scratch:
         folders = []
         pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
-        noise = Pictures(pixels[:2], pixels[2:], None, "noise")
+        noise = Pictures(list(pixels[:2]), list(pixels[2:]), None, "noise")
         for encoder in RIVALS:
             on_progress(f"exporting the {encoder} rival")
             folders.append(Path(scratch) / f"portraitnet-{encoder}")
