@@ -25,6 +25,8 @@ _LEVELS = 127
 _SWEEPS = 3
 _POSITIONS = 256  # output positions looked at, per convolution and picture
 _DAMPING = 1e-2
+# Filters of more taps keep plain rounding: their covariance would take gigabytes, and so many errors even out.
+_MOST_TAPS = 1024
 # Below this share of its bias a channel's weights cannot matter, but their tiny step would make the int32 bias
 # overflow: such channels come from networks trained with weight decay.
 _LEAST_WEIGHT = 2.0**-14
@@ -54,12 +56,16 @@ def round_weights(graph: nn.Module, pictures: Sequence[np.ndarray], precision: s
 
 
 class _Covariance:
-    """Mean and covariance of what a convolution's filters see: groups x taps, groups x taps x taps."""
+    """Mean and covariance of what a convolution's filters see: groups x taps, groups x taps x taps.
+
+    Above `_MOST_TAPS` the mean alone is kept.
+    """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         self.taps = conv.weight[0].numel()
         self.sum = torch.zeros(conv.groups, self.taps, dtype=torch.float64)
-        self.products = torch.zeros(conv.groups, self.taps, self.taps, dtype=torch.float64)
+        side = self.taps if self.taps <= _MOST_TAPS else 0
+        self.products = torch.zeros(conv.groups, side, side, dtype=torch.float64)
         self.count = 0
         self.random = torch.Generator().manual_seed(0)
 
@@ -74,13 +80,16 @@ class _Covariance:
         x0 = (chosen % columns * step_x)[:, None, None] + torch.arange(wide) * gap_x
         seen = padded[:, y, x0].transpose(0, 1).reshape(_POSITIONS, conv.groups, self.taps).transpose(0, 1)
         self.sum += seen.sum(1)
-        self.products += (seen.transpose(1, 2) @ seen).double()
+        if self.products.numel():
+            self.products += (seen.transpose(1, 2) @ seen).double()
         self.count += _POSITIONS
 
     def mean(self) -> torch.Tensor:
         return (self.sum / self.count).float()
 
-    def covariance(self) -> torch.Tensor:
+    def covariance(self) -> torch.Tensor | None:
+        if not self.products.numel():
+            return None
         mean = self.sum / self.count
         covariance = self.products / self.count - mean[:, :, None] * mean[:, None, :]
         diagonal = covariance.diagonal(dim1=1, dim2=2)
@@ -95,12 +104,14 @@ def _revive_dead_channels(conv: nn.Conv2d) -> None:
     weights[dead, 0] = least[dead]
 
 
-def _best_steps(weights: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
+def _best_steps(weights: torch.Tensor, covariance: torch.Tensor | None) -> torch.Tensor:
     """groups x filters x taps weights, each rounded to the step of its filter that serves all taps best."""
     peak, where = weights.abs().max(2, keepdim=True)
     step = peak / _LEVELS
     target = weights / step
     levels = target.round()
+    if covariance is None:
+        return levels * step
     for _ in range(_SWEEPS):
         for tap in range(weights.shape[2]):
             slope = ((levels - target) @ covariance[:, :, tap, None])[..., 0]
