@@ -53,7 +53,7 @@ class Letterbox:
     def apply_mask(self, mask: np.ndarray, fill: int = 0) -> np.ndarray:
         """Integer labels of the source's height x width -> the target's, nearest neighbour, `fill` around."""
         canvas = np.full(self.target, fill, mask.dtype)
-        self.content(canvas)[:] = cv2.resize(mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST)
+        self.content(canvas)[:] = resize_labels(mask, (self.height, self.width))
         return canvas
 
     def undo(self, alpha: np.ndarray) -> np.ndarray:
@@ -75,3 +75,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size[::-1],
         interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
     )
+
+
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize uint8 labels to `size` (height, width): nearest neighbour of pixel centres, as pictures are resized.
+
+    cv2's plain INTER_NEAREST takes the neighbour of pixel corners: labels half a pixel right of their picture.
+    """
+    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)

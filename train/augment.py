@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from ..runtime.geometry import PAD_VALUE, Letterbox, resize
+from ..runtime.geometry import PAD_VALUE, Letterbox, resize, resize_labels
 from ..runtime.metrics import IGNORE
 from .recipe import AugmentSpec
 from .synthetic.camera import similarity
@@ -31,7 +31,7 @@ def random_geometry(
     if shrink > 1:
         reduced = (max(1, int(image.shape[0] / shrink)), max(1, int(image.shape[1] / shrink)))
         image = resize(image, reduced)
-        mask = cv2.resize(mask, reduced[::-1], interpolation=cv2.INTER_NEAREST)
+        mask = resize_labels(mask, reduced)
     fit = np.diag([box.width / image.shape[1], box.height / image.shape[0], 1.0])
     fit[:2, 2] = box.left, box.top
     height, width = size

@@ -16,8 +16,6 @@ from rich.progress import (
 )
 from tensorboardX import SummaryWriter
 
-STEP_FIELDS = ("step", "loss", "mask", "consistency", "edge", "learning_rate")
-
 
 class History:
     """Opens a run's logs so that they continue exactly after `first_step`; use as a context manager."""

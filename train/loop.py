@@ -107,7 +107,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
                 parts /= fabric.world_size
             if history is None:
                 continue
-            values = dict(zip(("loss", "mask", "consistency", "edge"), parts.tolist(), strict=True))
+            values = dict(zip(("loss", *Losses._fields[1:]), parts.tolist(), strict=True))
             history.step(step, {**values, "learning_rate": rate})
             finished = done == recipe.run.steps
             if finished or done % recipe.run.evaluate_every == 0:

@@ -1,4 +1,4 @@
-"""PortraitNet's three losses (Zhang et al., 2019), with the constants of the paper's published code."""
+"""PortraitNet's three losses (Zhang et al., 2019), with the constants of the paper's published code; soft Jaccard."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Losses(NamedTuple):
     mask: torch.Tensor
     consistency: torch.Tensor
     edge: torch.Tensor
+    jaccard: torch.Tensor
 
 
 def focal_edge_loss(logits: torch.Tensor, edge: torch.Tensor, gamma: float = 2.0) -> torch.Tensor:
@@ -37,6 +38,21 @@ def consistency_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tens
     return functional.kl_div(functional.log_softmax(student, 1), teacher, reduction="none", log_target=True).mean()
 
 
+def soft_jaccard_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """1 - soft IoU of the foreground (every class but 0) of each picture, averaged (Rahman & Wang, 2016).
+
+    Batch x classes x H x W logits against batch x H x W labels; IGNORE pixels do not count. Cross entropy weighs
+    a picture by its pixels, this by its person: it is what the IoU per image, by which models are judged, measures.
+    """
+    known = (mask != IGNORE).to(logits.dtype)
+    truth = (mask > 0).to(logits.dtype) * known
+    foreground = (1 - logits.softmax(1)[:, 0]) * known
+    both = (foreground * truth).sum((1, 2))
+    either = (foreground + truth).sum((1, 2)) - both
+    # One pixel on both sides: a scene without a person is perfect at 1/1, and its gradient stays bounded.
+    return (1 - (both + 1) / (either + 1)).mean()
+
+
 def portrait_losses(
     augmented: Logits, original: Logits | None, mask: torch.Tensor, edge: torch.Tensor, weights: LossSpec
 ) -> Losses:
@@ -44,7 +60,7 @@ def portrait_losses(
 
     `mask` and `edge` are batch x H x W int64 labels with IGNORE for unknown pixels.
     """
-    zero = augmented.mask.new_zeros(())
+    zero = jaccard = augmented.mask.new_zeros(())
     mask_loss = functional.cross_entropy(augmented.mask, mask, ignore_index=IGNORE)
     consistency = edge_loss = zero
     if original is not None:
@@ -52,5 +68,7 @@ def portrait_losses(
         consistency = consistency_loss(augmented.mask, original.mask)
     if augmented.edge is not None:
         edge_loss = focal_edge_loss(augmented.edge, edge)
-    total = mask_loss + weights.consistency * consistency + weights.edge * edge_loss
-    return Losses(total, mask_loss, consistency, edge_loss)
+    if weights.jaccard:
+        jaccard = soft_jaccard_loss(augmented.mask, mask)
+    total = mask_loss + weights.consistency * consistency + weights.edge * edge_loss + weights.jaccard * jaccard
+    return Losses(total, mask_loss, consistency, edge_loss, jaccard)

@@ -62,10 +62,11 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class LossSpec:
-    """Weights of the paper's auxiliary losses; 0 leaves one out."""
+    """Weights of the losses beside cross entropy; 0 leaves one out. The paper has the first two."""
 
     consistency: float = 2.0
     edge: float = 0.1
+    jaccard: float = 0.0  # soft IoU of the foreground, per picture
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,20 @@ def test_mask_labels_are_never_mixed():
     assert (out[0] == 3).all()
 
 
+@pytest.mark.parametrize("target", [(61, 61), (340, 340)])
+def test_a_mask_lies_where_its_picture_lies(target):
+    mask = np.zeros((200, 200), np.uint8)
+    mask[40:120, 60:150] = 255
+    box = Letterbox.fit(mask.shape, target)
+
+    def centre(weights):
+        rows, columns = np.mgrid[: target[0], : target[1]]
+        return [float((axis * weights).sum() / weights.sum()) for axis in (rows, columns)]
+
+    picture = box.apply(mask[..., None])[..., 0].astype(float)
+    assert centre(box.apply_mask(mask).astype(float)) == pytest.approx(centre(picture), abs=0.2)
+
+
 def test_same_size_is_untouched():
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     assert (Letterbox.fit((64, 64), (64, 64)).apply(image) == image).all()

@@ -1,8 +1,10 @@
 import math
 
+import pytest
 import torch
 
-from portraitnet.train.losses import consistency_loss, focal_edge_loss, portrait_losses
+from portraitnet.runtime.metrics import IGNORE
+from portraitnet.train.losses import consistency_loss, focal_edge_loss, portrait_losses, soft_jaccard_loss
 from portraitnet.train.models import Logits
 from portraitnet.train.recipe import LossSpec
 
@@ -41,3 +43,20 @@ def test_total_weighs_the_parts_and_unknown_pixels_do_not_count():
     known = portrait_losses(views[0], None, half, edge, LossSpec(0, 0))
     first = portrait_losses(Logits(views[0].mask[:1], None), None, mask[:1], edge[:1], LossSpec(0, 0))
     torch.testing.assert_close(known.total, first.total)
+
+
+def test_soft_jaccard_is_one_minus_iou_when_the_network_is_certain():
+    mask = torch.zeros(2, 10, 10, dtype=torch.long)
+    mask[0, :, :6] = 1  # 60 pixels, of which the prediction finds 40 and adds 20
+    predicted = torch.zeros(2, 10, 10)
+    predicted[0, :, 2:8] = 1  # and nobody in the second picture
+    logits = torch.stack([-50 * (2 * predicted - 1), 50 * (2 * predicted - 1)], 1)
+    assert float(soft_jaccard_loss(logits, mask)) == pytest.approx((1 - 41 / 81) / 2)
+    mask[0, :, :2] = IGNORE  # the 20 that were missed no longer count
+    assert float(soft_jaccard_loss(logits, mask)) == pytest.approx((1 - 41 / 61) / 2)
+
+
+def test_jaccard_joins_the_total_with_its_weight():
+    views, mask = Logits(torch.randn(2, 2, 8, 8), None), torch.randint(0, 2, (2, 8, 8))
+    losses = portrait_losses(views, None, mask, mask, LossSpec(0, 0, jaccard=0.3))
+    assert float(losses.total) == pytest.approx(float(losses.mask + 0.3 * soft_jaccard_loss(views.mask, mask)))

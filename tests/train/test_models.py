@@ -46,6 +46,14 @@ def test_any_encoder_gives_logits_of_the_input_size(encoder, convolution):
     assert logits.edge.shape == (2, 2, 64, 96)
 
 
+def test_upsampling_starts_as_bilinear_interpolation():
+    layer = build_model(ModelSpec()).upsamples[-1]
+    x = torch.randn(1, layer.in_channels, 9, 7)
+    wanted = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
+    inner = (..., slice(1, -1), slice(1, -1))  # at the border one pads with zeros, the other with the edge
+    assert torch.allclose(layer(x)[inner], wanted[inner], atol=1e-6)
+
+
 def test_every_parameter_learns():
     model = build_model(ModelSpec())
     logits = model(torch.rand(2, 3, 64, 64))
