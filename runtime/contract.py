@@ -41,8 +41,8 @@ class Contract:
     """What a deployed model expects and gives.
 
     Every artefact takes raw RGB, 0..255, as batch x `height` x `width` x 3, and gives
-    batch x `height` x `width` x 1 (the person's alpha, 0..1) for two classes, or one score per class
-    (softmax) in the last axis for more.
+    batch x `height` x `width` x 1 (the person's alpha, 0..1; as bytes, 0..255, in an int8 TFLite) for two
+    classes, or one score per class (softmax) in the last axis for more.
     """
 
     name: str

@@ -194,3 +194,10 @@ def test_default_weights_are_the_shipped_file():
     else:
         with pytest.raises(InputError, match="no shipped weights"):
             default_weights()
+
+
+def test_a_certain_person_hides_the_background_wholly():
+    photograph = pytest.importorskip("skimage.data").astronaut()
+    alpha = Segmenter.load(default_weights())(photograph)
+    assert alpha.max() == 1  # int8's largest step is 255/256
+    assert alpha.min() == 0
