@@ -13,7 +13,7 @@ import torch
 
 from ..export.bundle import export_bundle
 from ..export.calibration import Pictures
-from ..export.models import open_model
+from ..export.models import open_model, precision_of
 from ..export.tflite_export import Residency, residency
 from ..runtime.backends import MODEL_FORMATS
 from ..runtime.contract import MODEL_JSON, Contract
@@ -62,7 +62,7 @@ def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Itera
     elif model.suffix == ".safetensors":
         parts = [(model, "torch", "fp32")]
     else:
-        parts = [(model, MODEL_FORMATS.get(model.suffix.lower(), ""), precision_of(model))]
+        parts = [(model, MODEL_FORMATS.get(model.suffix.lower(), ""), "")]
     for path, kind, precision in parts:
         for count in threads:
             segmenter = open_model(path, threads=count)
@@ -70,12 +70,9 @@ def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Itera
                 raise InputError(f"{path} cannot be timed on this machine")
             delegated = residency(path) if kind == "tflite" else None
             name = segmenter.contract.name
-            yield Contestant(name, kind, precision, count, segmenter, bytes_of(path), trained, delegated)
-
-
-def precision_of(path: Path) -> str:
-    """fp32, fp16 or int8 as told by an artefact's file name; "?" for a name that does not tell."""
-    return next((p for p in ("fp32", "fp16", "int8") if p in path.stem), "int8" if path.suffix == ".tflite" else "?")
+            yield Contestant(
+                name, kind, precision or precision_of(path), count, segmenter, bytes_of(path), trained, delegated
+            )
 
 
 @contextmanager

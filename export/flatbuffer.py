@@ -50,6 +50,17 @@ def op_histogram(path: str | Path) -> Counter[str]:
     return Counter(f"{operator_name(model, op)} {_TYPES[graph.tensors[op.outputs[0]].type]}" for op in graph.operators)
 
 
+def weight_types(path: str | Path) -> set[str]:
+    """Element types of the stored matrices and filters (two axes and more): {"int8"}, {"float32"}, ..."""
+    model = read(Path(path).read_bytes())
+    return {
+        _TYPES[tensor.type]
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if tensor.shape is not None and len(tensor.shape) > 1 and model.buffers[tensor.buffer].data is not None
+    }
+
+
 def operator_name(model: Any, op: Any) -> str:
     """Schema name of an operator, as CONV_2D."""
     code = model.operatorCodes[op.opcodeIndex]

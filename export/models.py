@@ -37,3 +37,25 @@ def open_any_backend(path: str | Path, threads: int = 2) -> Backend:
 def open_model(path: str | Path, threads: int = 2) -> Segmenter:
     """A Segmenter over `open_any_backend`."""
     return Segmenter(open_any_backend(path, threads))
+
+
+def precision_of(path: str | Path) -> str:
+    """fp32, fp16 or int8: the smallest type that a .tflite or .onnx file stores its filters in."""
+    path = Path(path)
+    types = _onnx_types(path) if path.suffix == ".onnx" else _tflite_types(path)
+    if types & {"int8", "uint8"}:
+        return "int8"
+    return "fp16" if "float16" in types else "fp32"
+
+
+def _tflite_types(path: Path) -> set[str]:
+    from .flatbuffer import weight_types
+
+    return weight_types(path)
+
+
+def _onnx_types(path: Path) -> set[str]:
+    import onnx
+
+    graph = onnx.load(str(path), load_external_data=False).graph
+    return {onnx.TensorProto.DataType.Name(t.data_type).lower() for t in graph.initializer if len(t.dims) > 1}

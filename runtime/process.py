@@ -129,7 +129,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _expand(source: Path) -> list[Path]:
     if source.is_dir():
-        found = sorted(p for p in source.iterdir() if _is_media(p) and not p.name.startswith("."))
+        found = sorted(p for p in source.iterdir() if _is_media(p) and p.is_file() and not p.name.startswith("."))
         if not found:
             raise InputError(f"{source} holds no picture or video")
         return found

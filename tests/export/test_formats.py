@@ -15,6 +15,7 @@ from portraitnet.export import flatbuffer
 from portraitnet.export.executorch_export import ExecutorchBackend
 from portraitnet.export.graph import DeployedGraph
 from portraitnet.export.mil import MilBackend
+from portraitnet.export.models import precision_of
 from portraitnet.export.onnx_export import export_onnx
 from portraitnet.export.rounding import round_weights
 from portraitnet.export.tflite_export import export_tflite, residency
@@ -55,6 +56,13 @@ def test_half_precision_halves_the_file(bundle):
     for suffix in ("onnx", "tflite", "mlpackage"):
         assert sizes[f"toy-fp16.{suffix}"] < 0.65 * sizes[f"toy-fp32.{suffix}"]
         assert sizes[f"toy-int8.{suffix}"] < 0.5 * sizes[f"toy-fp32.{suffix}"]
+
+
+def test_the_precision_of_a_loose_file_is_read_from_its_weights(bundle, tmp_path):
+    for artefact in bundle[1].artefacts:
+        if artefact.format in ("onnx", "tflite"):
+            unnamed = shutil.copy(bundle[0] / artefact.file, tmp_path / f"model.{artefact.format}")
+            assert precision_of(unnamed) == artefact.precision
 
 
 @pytest.mark.parametrize(("export", "name"), [(export_onnx, "toy-fp32.onnx"), (export_tflite, "toy-fp32.tflite")])

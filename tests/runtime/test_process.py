@@ -190,7 +190,7 @@ def test_an_interrupted_video_leaves_nothing(folder, tmp_path, segmenter, monkey
 
 
 def test_bad_requests(folder, tmp_path, segmenter):
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "folder-named-like-a.png").mkdir(parents=True)
     for inputs, out, options, message in (
         ([], "out", {}, "no input"),
         ([tmp_path / "empty"], "out", {}, "holds no picture or video"),
