@@ -38,6 +38,7 @@ def main() -> None:
     """Entry point: bad input is one line on stderr and exit code 2; Ctrl-C is exit code 130."""
     # TensorFlow and its kin announce themselves on stderr, where users look for our one clear line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Threads that spin while they wait starve the data loader's, and whatever else runs, by a factor of ten.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Python-level output, logging and warnings. Exceptions pass through."""
+    """Silence output, logging and warnings, and what C++ libraries write to stderr. Exceptions pass through."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    stderr = os.dup(2)
     try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
         with (
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
@@ -23,4 +28,6 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
         logging.disable(before)

@@ -111,10 +111,11 @@ def _replaced(delegate: dict[str, Any], own: Iterable[dict[str, Any]]) -> set[in
 
 def gpu_verdict(path: Path) -> str:
     """What TensorFlow's analyzer says about the GPU delegate: "every op", or the first reason against it."""
-    import tensorflow
+    with quiet():
+        import tensorflow
 
     said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    with quiet(), contextlib.redirect_stdout(said):
         tensorflow.lite.experimental.Analyzer.analyze(model_path=str(path), gpu_compatibility=True)
     lines = [line.strip() for line in said.getvalue().splitlines() if "GPU" in line]
     if any("looks compatible" in line for line in lines):
@@ -124,10 +125,11 @@ def gpu_verdict(path: Path) -> str:
 
 def tensorflow_difference(path: Path, pictures: Sequence[np.ndarray]) -> float:
     """Largest difference, in steps of 1/255, between TensorFlow's own interpreter and LiteRT's."""
-    import tensorflow
     from ai_edge_litert.interpreter import Interpreter
 
     with quiet():
+        import tensorflow
+
         one = Interpreter(str(path), num_threads=1)
         other = tensorflow.lite.Interpreter(str(path), num_threads=1)
     worst = 0.0

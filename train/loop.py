@@ -148,7 +148,7 @@ def _validate(
     network: nn.Module, weights: dict[str, torch.Tensor], recipe: Recipe, held_out: Mapping[str, Source]
 ) -> dict[str, float]:
     """Scores of the averaged weights on each held-out set; `selection` is what the best checkpoint is chosen by."""
-    judged = copy.deepcopy(network)
+    judged = copy.deepcopy(network).float()
     judged.load_state_dict(weights)
     contract = contract_of(recipe.name, recipe.model.classes, recipe.data.size)
     segmenter = Segmenter(TorchBackend(judged.eval(), contract))

@@ -87,7 +87,7 @@ class RunSpec:
     steps: int = 1000
     batch: int = 64  # pictures per step, over all processes together
     seed: int = 1
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"  # 64: to tell rounding from mistakes
     ema_decay: float = 0.998  # 0: none
     evaluate_every: int = 500
     checkpoint_every: int = 100

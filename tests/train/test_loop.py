@@ -72,7 +72,9 @@ def test_a_run_killed_at_any_moment_resumes_bit_for_bit(tmp_path, folder_set, en
 
 
 def test_two_processes_give_the_single_process_result(tmp_path, folder_set, environment):
-    recipe = small_recipe(folder_set, run={"steps": 5}, optimizer={"name": "sgd", "learning_rate": 0.01})
+    # In double precision: a ReLU that rounding flips near zero changes a float32 gradient by up to 1 %.
+    run = {"steps": 5, "precision": "64-true"}
+    recipe = small_recipe(folder_set, run=run, optimizer={"name": "sgd", "learning_rate": 0.01})
     file = tmp_path / "small.yaml"
     file.write_text(_as_yaml(recipe))
     one, two = tmp_path / "one", tmp_path / "two"
@@ -80,7 +82,7 @@ def test_two_processes_give_the_single_process_result(tmp_path, folder_set, envi
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "portraitnet")
     done = subprocess.run(train_command(file, two, launcher=torchrun), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    np.testing.assert_allclose(np.array(losses(two), float), np.array(losses(one), float), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.array(losses(two), float), np.array(losses(one), float), rtol=0, atol=1e-6)
 
 
 def test_training_learns_and_the_checkpoint_gives_the_scores_it_states(tmp_path, folder_set):
