@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
@@ -18,12 +19,14 @@ from ..runtime.files import write_text
 from ..runtime.images import save_image
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
-from ..train.augment import random_geometry, random_texture
+from ..train.augment import augment
 from ..train.checkpoint import load_checkpoint
 from ..train.datasets.synthetic import Synthetic
+from ..train.draws import draw
+from ..train.feed import Canvases
 from ..train.history import read_history
 from ..train.loop import train
-from ..train.recipe import AugmentSpec, load_recipe
+from ..train.recipe import AugmentSpec, SourceSpec, load_recipe
 from ..train.synthetic import render_portrait
 from . import plots
 from .clip import sample_portrait, write_panning_clip
@@ -101,12 +104,15 @@ def _variants(size: tuple[int, int], count: int = 48) -> Pictures:
     at the least rounding.
     """
     photograph = sample_portrait()
-    spec, pictures = AugmentSpec(rotation=15, scale=(0.8, 1.3), translation=0.1), []
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        view, _ = random_geometry(photograph, np.zeros(photograph.shape[:2], np.uint8), size, spec, rng)
-        pictures.append(random_texture(view, spec, rng))
-    return Pictures(pictures[: count // 2], pictures[count // 2 :], None, "variants of the sample portrait")
+    nobody = np.zeros((1, *photograph.shape[:2]), np.uint8)
+    whole = np.array([[0, 0, *photograph.shape[:2]]] * count)
+    spec = AugmentSpec(rotation=15, scale=(0.8, 1.3), translation=0.1)
+    _, draws = draw(0, 0, count, [1], [SourceSpec("folder")], spec)
+    pictures = [torch.from_numpy(array) for array in (photograph[None], nobody)]
+    canvases = Canvases.plain(*(array.expand(count, *array.shape[1:]) for array in pictures), torch.from_numpy(whole))
+    changed, _, _ = augment(canvases, draws, size)
+    views = list(changed.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy())
+    return Pictures(views[: count // 2], views[count // 2 :], None, "variants of the sample portrait")
 
 
 def _pictures(out: Path) -> None:

@@ -1,131 +1,230 @@
-"""The paper's augmentation, plus cut-and-paste and upper-body crops. numpy and cv2; one generator per picture."""
+"""The paper's augmentation, with cut-and-paste and upper-body crops, for whole batches on the training device.
+
+All positions are in pixels from the top left corner of the first pixel. Pictures are float batch x 3 x H x W of
+0..255, labels uint8 batch x H x W.
+"""
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-from PIL import Image, ImageEnhance
+import torch
+from torch.nn import functional
 
-from ..runtime.geometry import PAD_VALUE, Letterbox, resize, resize_labels
+from ..runtime.geometry import PAD_VALUE
 from ..runtime.metrics import IGNORE
-from .recipe import AugmentSpec
-from .synthetic.camera import similarity
+from .draws import Draws
+from .feed import Canvases
+
+_LUMA = (0.299, 0.587, 0.114)
 
 
-def random_geometry(
-    image: np.ndarray,
-    mask: np.ndarray,
-    size: tuple[int, int],
-    spec: AugmentSpec,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Letterbox into `size` and turn, scale, shift and flip about its centre, in one resampling.
+def augment(canvases: Canvases, draws: Draws, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Canvases -> (augmented, original, labels) of `size` (height, width).
 
-    uint8 RGB and labels of any one size -> uint8 RGB and labels of `size`; what lies outside the picture is
-    PAD_VALUE and background.
+    `original` has the geometry and `augmented` also the texture changes; both hold whole numbers, as bytes would.
     """
-    box = Letterbox.fit(image.shape[:2], size)
-    zoom = rng.uniform(*spec.scale)
-    # Shrink by area first: a warp samples four pixels, and would alias where the picture is much larger.
-    shrink = 0.5 * image.shape[1] / (box.width * zoom)
-    if shrink > 1:
-        reduced = (max(1, int(image.shape[0] / shrink)), max(1, int(image.shape[1] / shrink)))
-        image = resize(image, reduced)
-        mask = resize_labels(mask, reduced)
-    fit = np.diag([box.width / image.shape[1], box.height / image.shape[0], 1.0])
-    fit[:2, 2] = box.left, box.top
-    height, width = size
-    angle = np.deg2rad(rng.uniform(-spec.rotation, spec.rotation))
-    shift = rng.uniform(-spec.translation, spec.translation, 2) * (width, height)
-    centre = np.array([width / 2, height / 2])
-    turn = np.eye(3)
-    turn[:2] = similarity(zoom, angle, 0.0, 0.0)
-    turn[:2, 2] = centre + shift - turn[:2, :2] @ centre
-    matrix = turn @ fit
-    if rng.random() < spec.flip:
-        matrix = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]]) @ matrix
-    # From pixel edges, in which the matrix is written, to cv2's pixel centres.
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    affine = (np.linalg.inv(half) @ matrix @ half)[:2]
-    warped = cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 3)
-    labels = cv2.warpAffine(mask, affine, (width, height), flags=cv2.INTER_NEAREST, borderValue=0)
-    return warped, labels
+    view = upper_body(canvases.masks, canvases.rects, draws)
+    picture, labels, inside = warp(canvases, view, draws, size)
+    if len(canvases.paste_into):
+        picture, labels = paste(picture, labels, inside, canvases, draws)
+    original = picture.round()
+    return random_texture(original, draws).round(), original, labels
 
 
-def random_texture(image: np.ndarray, spec: AugmentSpec, rng: np.random.Generator) -> np.ndarray:
-    """Colour, brightness, contrast, sharpness, blur and noise; uint8 RGB in and out."""
-    picture = Image.fromarray(image)
-    changes = [
-        (ImageEnhance.Color, spec.colour),
-        (ImageEnhance.Brightness, spec.brightness),
-        (ImageEnhance.Contrast, spec.contrast),
-        (ImageEnhance.Sharpness, spec.sharpness),
-    ]
-    for change, span in changes:
-        picture = change(picture).enhance(rng.uniform(*span))
-    image = np.asarray(picture)
-    kernel = rng.choice([0, *spec.blur])
-    if kernel:
-        image = cv2.GaussianBlur(image, (int(kernel), int(kernel)), 0)
-    deviation = rng.uniform(0, spec.noise)
-    noise = rng.standard_normal(image.shape, np.float32) * np.float32(deviation)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """What to look at: batch x 4 (top, left, bottom, right), the whole picture or a person's head and upper body.
+
+    `rects` are the pictures on their canvases, as (top, left, height, width). The crop is cut by its lower edge.
+    """
+    top, left, height, width = rects.float().unbind(1)
+    bottom, right = top + height, left + width
+    whole = torch.stack([top, left, bottom, right], 1)
+    person = masks == 1
+    first, last = _extent(person.any(2))
+    length = last - first + 1
+    ends, tall, wide, off = draws.crop.unbind(1)
+    end = first + (length * (0.22 + 0.38 * ends)).clamp(min=24)
+    start = torch.maximum(top, end - (end - first) * (1.05 + 0.45 * tall))
+    rows = torch.arange(masks.shape[1], device=masks.device)
+    upper = person & ((rows >= first[:, None]) & (rows < end[:, None]))[:, :, None]
+    near, far = _extent(upper.any(1))
+    centre = (near + far + 1) / 2 + 0.1 * off * (far - near + 1)
+    half = (end - start) * (0.75 + 0.95 * wide) / 2
+    crop = torch.stack(
+        [start, torch.maximum(left, centre - half), torch.minimum(bottom, end), torch.minimum(right, centre + half)], 1
+    )
+    # A person of a few rows has no upper body to speak of.
+    usable = draws.upper_body & (length >= 32) & (crop[:, 3] - crop[:, 1] >= 16)
+    return torch.where(usable[:, None], crop, whole)
 
 
-def edge_of(mask: np.ndarray, thickness: int = 4) -> np.ndarray:
-    """The paper's boundary label: contours of the smoothed foreground, `thickness` pixels wide; uint8 0/1."""
-    foreground = ((mask > 0) & (mask != IGNORE)).astype(np.uint8) * 255
-    smooth = (cv2.GaussianBlur(foreground, (5, 5), 0) > 127).astype(np.uint8)
-    contours, _ = cv2.findContours(smooth, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros(mask.shape, np.uint8), contours, -1, 1, thickness)
+def warp(
+    canvases: Canvases, view: torch.Tensor, draws: Draws, size: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Letterbox each `view` into `size`; zoom, turn, shift and flip it there, in one resampling.
 
+    Returns the pictures (PAD_VALUE outside the view), their labels (background outside), and where the view is.
+    """
+    (height, width), count = size, len(view)
+    rows, columns = _pixel_centres(size, view.device)
+    top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
+    fit = torch.minimum(height / (bottom - top), width / (right - left))
 
-def upper_body(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Crop a person to head and upper body, cut by the lower edge; unchanged when there is no person."""
-    rows = np.flatnonzero((mask == 1).any(1))
-    if len(rows) < 32:
-        return image, mask
-    top, length = rows[0], rows[-1] - rows[0] + 1
-    bottom = top + max(24, int(length * rng.uniform(0.22, 0.6)))
-    height = (bottom - top) * rng.uniform(1.05, 1.5)
-    start = max(0, int(bottom - height))
-    columns = np.flatnonzero((mask[top:bottom] == 1).any(0))
-    centre = columns.mean() + rng.normal(0, 0.1) * (columns[-1] - columns[0] + 1)
-    half = (bottom - start) * rng.uniform(0.75, 1.7) / 2
-    left, right = max(0, int(centre - half)), min(mask.shape[1], int(centre + half) + 1)
-    if right - left < 16:
-        return image, mask
-    return image[start:bottom, left:right], mask[start:bottom, left:right]
+    x = torch.where(draws.flip.view(-1, 1, 1), width - columns, columns.expand(count, height, width))
+    shift = draws.shift.view(-1, 2, 1, 1)
+    x = x - width / 2 - width * shift[:, 0]
+    y = rows - height / 2 - height * shift[:, 1]
+    cosine, sine = (f(draws.angle).view(-1, 1, 1) for f in (torch.cos, torch.sin))
+    scale = fit * draws.zoom.view(-1, 1, 1)
+    source_x = (cosine * x + sine * y) / scale + (left + right) / 2
+    source_y = (cosine * y - sine * x) / scale + (top + bottom) / 2
+    inside = (source_x >= left) & (source_x < right) & (source_y >= top) & (source_y < bottom)
 
-
-def background_patch(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """A random part of the picture that shows no foreground, at least a quarter of its shorter side; or None."""
-    height, width = mask.shape
-    # An integral image over the foreground tells in four look-ups whether a rectangle is free of it.
-    total = cv2.integral((mask > 0).astype(np.uint8))
-    for _ in range(20):
-        side = rng.uniform(0.25, 1.0) * min(height, width)
-        patch_height = max(1, min(height, int(side * rng.uniform(0.8, 1.25))))
-        patch_width = max(1, min(width, int(side * rng.uniform(0.8, 1.25))))
-        y, x = rng.integers(0, height - patch_height + 1), rng.integers(0, width - patch_width + 1)
-        y2, x2 = y + patch_height, x + patch_width
-        if total[y2, x2] - total[y, x2] - total[y2, x] + total[y, x] == 0:
-            return image[y:y2, x:x2]
-    return None
+    picture = _sample(canvases.images, source_x, source_y)
+    picture = torch.where(inside[:, None], picture, torch.full_like(picture, PAD_VALUE))
+    nearest = _grid(source_x, source_y, canvases.masks.shape[1:])
+    labels = functional.grid_sample(canvases.masks[:, None].float(), nearest, "nearest", "border", False)[:, 0]
+    return picture, torch.where(inside, labels, torch.zeros_like(labels)).to(torch.uint8), inside
 
 
 def paste(
-    image: np.ndarray, mask: np.ndarray, background: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay the foreground of `image` on `background` (any size), with a soft edge and partly matched colour."""
-    scene = cv2.resize(background, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.5:
-        scene = scene[:, ::-1]
-    person = mask == 1
-    alpha = cv2.GaussianBlur(person.astype(np.float32), (0, 0), rng.uniform(0.6, 1.4))[..., None]
-    foreground = image.astype(np.float32)
-    if person.any():
-        shift = scene.mean((0, 1)) - image[person].mean(0)
-        foreground = foreground + rng.uniform(0, 0.35) * shift.astype(np.float32)
-    mixed = foreground * alpha + scene * (1 - alpha)
-    return np.clip(mixed, 0, 255).astype(np.uint8), person.astype(np.uint8)
+    picture: torch.Tensor, labels: torch.Tensor, inside: torch.Tensor, canvases: Canvases, draws: Draws
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay the people of `canvases.paste_into` on patches of the background canvases that show nobody.
+
+    Soft outline, partly matched colour. A picture keeps its background where no free patch was found.
+    """
+    chosen = canvases.paste_into
+    patches, found = background_patches(canvases.background_masks, canvases.background_rects, draws.patch[chosen])
+    found &= (labels[chosen] == 1).flatten(1).any(1)
+    rows, columns = _pixel_centres(picture.shape[2:], picture.device)
+    top, left, bottom, right = (side.view(-1, 1, 1) for side in patches.unbind(1))
+    x = columns / picture.shape[3]
+    x = torch.where(draws.mirror[chosen].view(-1, 1, 1), 1 - x, x.expand(len(chosen), *picture.shape[2:]))
+    source_x = left + x * (right - left)
+    source_y = top + (rows / picture.shape[2] * (bottom - top)).expand_as(source_x)
+    scene = _sample(canvases.background_images, source_x, source_y)
+
+    before, person = picture[chosen], (labels[chosen] == 1).float()[:, None]
+    alpha = _blur(person, _gaussian(draws.softness[chosen], 5))
+    own = (before * person).sum((2, 3)) / person.sum((2, 3)).clamp(min=1)
+    shift = draws.match[chosen, None] * (scene.mean((2, 3)) - own)
+    mixed = ((before + shift[:, :, None, None]) * alpha + scene * (1 - alpha)).clamp(0, 255)
+    mixed = torch.where(inside[chosen][:, None] & found.view(-1, 1, 1, 1), mixed, before)
+    only_person = torch.where(found.view(-1, 1, 1), person[:, 0].to(labels.dtype), labels[chosen])
+    return picture.index_copy(0, chosen, mixed), labels.index_copy(0, chosen, only_person)
+
+
+def background_patches(
+    masks: torch.Tensor, rects: torch.Tensor, uniforms: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first of some random rectangles of each picture that shows no foreground, and whether there is one.
+
+    A patch is at least a quarter of the picture's shorter side. `uniforms` is batch x tries x 4.
+    """
+    top, left, height, width = (side[:, None] for side in rects.float().unbind(1))
+    shorter = torch.minimum(height, width)
+    tall, wide = ((shorter * (0.25 + 0.75 * uniforms[..., i])).floor().clamp(min=1) for i in (0, 1))
+    y = (top + uniforms[..., 2] * (height - tall)).floor()
+    x = (left + uniforms[..., 3] * (width - wide)).floor()
+    # An integral image over the foreground tells in four look-ups whether a rectangle is free of it.
+    total = functional.pad((masks > 0).int().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    batch = torch.arange(len(masks), device=masks.device)[:, None]
+
+    def at(row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+        return total[batch, row.long(), column.long()]
+
+    free = (at(y + tall, x + wide) - at(y, x + wide) - at(y + tall, x) + at(y, x)) == 0
+    first = free.int().argmax(1, keepdim=True)
+    corners = torch.stack([y, x, y + tall, x + wide], 2)
+    return corners.gather(1, first[..., None].expand(-1, 1, 4))[:, 0], free.any(1)
+
+
+def random_texture(picture: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """Colour, brightness, contrast and sharpness as Pillow's ImageEnhance has them; blur and noise."""
+    colour, brightness, contrast, sharpness = (
+        factor.view(-1, 1, 1, 1) for factor in (draws.colour, draws.brightness, draws.contrast, draws.sharpness)
+    )
+    picture = _blend(_grey(picture), picture, colour)
+    picture = (picture * brightness).clamp(0, 255)
+    picture = _blend(_grey(picture).mean((2, 3), keepdim=True), picture, contrast)
+    around = functional.avg_pool2d(functional.pad(picture, (1, 1, 1, 1), "replicate"), 3, 1)
+    smooth = (9 * around + 4 * picture) / 13  # Pillow's SMOOTH: 1 all around, 5 in the middle
+    picture = _blend(smooth, picture, sharpness)
+    picture = _blur(picture, _gaussian(0.3 * ((draws.blur - 1) * 0.5 - 1) + 0.8, 5, draws.blur))
+    return (picture + draws.noise.view(-1, 1, 1, 1) * _noise(picture, draws)).clamp(0, 255)
+
+
+def edge_of(labels: torch.Tensor, thickness: int = 4) -> torch.Tensor:
+    """The paper's boundary label: the outline of the smoothed foreground, `thickness` pixels wide; uint8 0/1."""
+    foreground = ((labels > 0) & (labels != IGNORE)).float()[:, None]
+    smooth = (_blur(foreground, _gaussian(torch.full((len(labels),), 1.1, device=labels.device), 5)) > 0.5).float()
+    reach = thickness // 2
+    wide = functional.pad(smooth, (reach,) * 4, "replicate")
+    dilated = functional.max_pool2d(wide, 2 * reach + 1, 1)
+    eroded = -functional.max_pool2d(-wide, 2 * reach + 1, 1)
+    return (dilated > eroded)[:, 0].to(torch.uint8)
+
+
+def _sample(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """uint8 batch x H x W x 3 images at the points x, y (batch x h x w): the mean of four bilinear samples each.
+
+    They are half a step apart, so that shrinking down to a third does not alias.
+    """
+    points = torch.stack([x, y], 1)
+    points = functional.interpolate(points, scale_factor=2, mode="bilinear", align_corners=False)
+    grid = _grid(points[:, 0], points[:, 1], images.shape[1:3])
+    picture = images.permute(0, 3, 1, 2).float()
+    return functional.avg_pool2d(functional.grid_sample(picture, grid, "bilinear", "border", False), 2)
+
+
+def _grid(x: torch.Tensor, y: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    return torch.stack([2 * x / size[1] - 1, 2 * y / size[0] - 1], -1)
+
+
+def _pixel_centres(size: tuple[int, int] | torch.Size, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, columns = (torch.arange(side, device=device) + 0.5 for side in size)
+    return rows.view(1, -1, 1), columns.view(1, 1, -1)
+
+
+def _extent(present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First and last True of each row; batch x N."""
+    first = present.int().argmax(1)
+    last = present.shape[1] - 1 - present.flip(1).int().argmax(1)
+    return first.float(), torch.where(present.any(1), last, first - 1).float()
+
+
+def _grey(picture: torch.Tensor) -> torch.Tensor:
+    return (picture * picture.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def _blend(base: torch.Tensor, picture: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    return (base + factor * (picture - base)).clamp(0, 255)
+
+
+def _gaussian(deviation: torch.Tensor, size: int, kernel: torch.Tensor | None = None) -> torch.Tensor:
+    """Normalised kernels, batch x size; `kernel` cuts each to so many taps (0: no blur)."""
+    offset = torch.arange(size, device=deviation.device) - size // 2
+    taps = torch.exp(-0.5 * (offset / deviation[:, None]) ** 2)
+    if kernel is not None:
+        taps = torch.where(offset.abs() <= (kernel[:, None] - 1).clamp(min=0) // 2, taps, torch.zeros_like(taps))
+    return taps / taps.sum(1, keepdim=True)
+
+
+def _blur(picture: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Each picture blurred by its own kernel, along columns and rows. Sums of shifts: convolutions in as many
+    groups as there are pictures are far slower."""
+    for axis in (2, 3):
+        reach = kernels.shape[1] // 2
+        wide = functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), "replicate")
+        length = picture.shape[axis]
+        picture = sum(
+            wide.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1) for tap, weight in enumerate(kernels.unbind(1))
+        )
+    return picture
+
+
+def _noise(picture: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """This share's part of the whole batch's noise, so that any number of processes sees the same."""
+    generator = torch.Generator(picture.device).manual_seed(draws.noise_seed)
+    whole = torch.randn(draws.batch, *picture.shape[1:], generator=generator, device=picture.device)
+    return whole[draws.first : draws.first + len(picture)]

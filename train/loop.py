@@ -13,27 +13,28 @@ import torch
 import torch.distributed
 import yaml
 from lightning.fabric import Fabric
+from rich.progress import Progress
 from torch import nn
-from torch.utils.data import DataLoader
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
+from .augment import augment, edge_of
 from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
 from .datasets import Source, label_of, open_source
 from .distributed import synchronize_batch_norm
 from .ema import WeightAverage
 from .evaluate import evaluate
+from .feed import RawBatch, TrainingBatches, feed, open_caches
 from .history import History
 from .losses import Losses, portrait_losses
 from .models import Normalize, build_model
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
-from .samples import Sample, StepSampler, TrainingSamples, single_threaded
 from .schedule import learning_rate
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.workers", "run.checkpoint_every", "run.log_every"}
+_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "auto") -> Path:
@@ -67,30 +68,22 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         restore_optimizer(optimizer.optimizer, tensors["optimizer"])
         first_step, best, average.updates = facts["step"], facts["best"], facts["step"]
 
-    loader = DataLoader(
-        TrainingSamples(sources, recipe.data, recipe.run.seed),
-        batch_sampler=StepSampler(
-            first_step, recipe.run.steps, recipe.run.batch, fabric.global_rank, fabric.world_size
-        ),
-        num_workers=recipe.data.workers,
-        pin_memory=fabric.device.type == "cuda",
-        # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
-        multiprocessing_context="spawn" if recipe.data.workers else None,
-        worker_init_fn=single_threaded,
-    )
+    with Progress(disable=not fabric.is_global_zero, transient=True) as bar:
+        caches = open_caches(sources, recipe.data, bar)
+    batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
     history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
     if history:
         history.__enter__()
     try:
         model.train()
-        for step, batch in enumerate(loader, start=first_step):
+        for step, raw in enumerate(feed(batches, first_step, fabric.device), start=first_step):
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = _losses(model, normalize, batch, fabric.device, recipe)
+            losses = _losses(model, normalize, raw, recipe)
             if not torch.isfinite(losses.total):
                 raise InputError(
-                    f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.name)}. "
+                    f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(raw.names)}. "
                     "Lower optimizer.learning_rate, or look at these pictures and masks"
                 )
             fabric.backward(losses.total)
@@ -132,16 +125,15 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     return out / BEST
 
 
-def _losses(model: nn.Module, normalize: Normalize, batch: Sample, device: torch.device, recipe: Recipe) -> Losses:
+def _losses(model: nn.Module, normalize: Normalize, raw: RawBatch, recipe: Recipe) -> Losses:
     def view(pixels: torch.Tensor) -> torch.Tensor:
-        pixels = pixels.to(device, non_blocking=True).float()
         return normalize(pixels).contiguous(memory_format=torch.channels_last)
 
-    mask, edge = (labels.to(device, non_blocking=True).long() for labels in (batch.mask, batch.edge))
-    augmented = model(view(batch.augmented))
+    changed, plain, labels = augment(raw.canvases, raw.draws, recipe.data.size)
+    augmented = model(view(changed))
     # The plain view costs a second pass, and only the consistency loss asks for it.
-    original = model(view(batch.original)) if recipe.loss.consistency else None
-    return portrait_losses(augmented, original, mask, edge, recipe.loss)
+    original = model(view(plain)) if recipe.loss.consistency else None
+    return portrait_losses(augmented, original, labels.long(), edge_of(labels).long(), recipe.loss)
 
 
 def _validate(

@@ -57,6 +57,8 @@ class DataSpec:
     train: tuple[SourceSpec, ...] = (SourceSpec("synthetic"),)
     validate: tuple[SourceSpec, ...] = (SourceSpec("synthetic", split="val", limit=64),)
     augment: AugmentSpec = AugmentSpec()
+    canvas: float = 2.0  # pictures are kept at this many times the input: what zooms and crops have to look at
+    cache: str = ""  # folder of the decoded pictures; the user's cache folder unless given, or none
     workers: int = 2
 
 

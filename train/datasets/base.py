@@ -42,6 +42,10 @@ class Source(Protocol):
         """Readable name of a picture, unique in the set."""
         ...
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        """Every file that `read` opens; none for pictures that are made, which no cache can hold."""
+        ...
+
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """uint8 RGB height x width x 3, and uint8 labels height x width with IGNORE for unknown pixels."""
         ...
@@ -62,6 +66,9 @@ class FileSource:
 
     def name(self, index: int) -> str:
         return self.items[index].name
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self.items[index].image, self.items[index].mask
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         item = self.items[index]
@@ -96,6 +103,9 @@ class Subset:
 
     def name(self, index: int) -> str:
         return self.source.name(self.indices[index])
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self.source.files(self.indices[index])
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.source.read(self.indices[index])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ..synthetic import render_portrait
@@ -26,6 +28,9 @@ class Synthetic:
 
     def name(self, index: int) -> str:
         return f"synthetic-{self.first_seed + index}"
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return ()
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return render_portrait(self.first_seed + index, self.size)

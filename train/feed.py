@@ -1,0 +1,199 @@
+"""From data sets to batches: canvases out of the cache (or rendered), then augmentation on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch.utils.data import DataLoader, Dataset
+
+from .cache import PictureCache, Rect, default_folder, on_canvas, open_cache
+from .datasets import Source, label_of
+from .draws import Chosen, Draws, draw
+from .recipe import DataSpec, Recipe
+
+
+class Canvases(NamedTuple):
+    """Pictures as they are before augmentation, on canvases of one size; uint8, batch x H x W (x 3).
+
+    `rects` are (top, left, height, width) of the pictures on them. The backgrounds are those of the pictures
+    numbered `paste_into`.
+    """
+
+    images: torch.Tensor
+    masks: torch.Tensor
+    rects: torch.Tensor
+    background_images: torch.Tensor
+    background_masks: torch.Tensor
+    background_rects: torch.Tensor
+    paste_into: torch.Tensor
+
+    @classmethod
+    def plain(cls, images: torch.Tensor, masks: torch.Tensor, rects: torch.Tensor) -> Canvases:
+        """Canvases that keep their own backgrounds."""
+        return cls(images, masks, rects, images[:0], masks[:0], rects[:0], torch.zeros(0, dtype=torch.long))
+
+
+class RawBatch(NamedTuple):
+    """What the loader hands over."""
+
+    canvases: Canvases
+    draws: Draws
+    names: list[str]
+
+
+def canvas_size(data: DataSpec) -> tuple[int, int]:
+    """Height and width of the canvas: the input's, times data.canvas."""
+    return round(data.size[0] * data.canvas), round(data.size[1] * data.canvas)
+
+
+def open_caches(sources: Sequence[Source], data: DataSpec, bar: Progress) -> list[PictureCache | None]:
+    """The cache of each source, built where it is missing; None for sources without files, and for data.cache=none."""
+    if data.cache == "none":
+        return [None] * len(sources)
+    home = Path(data.cache).expanduser() if data.cache else default_folder()
+    caches = []
+    for source, spec in zip(sources, data.train, strict=True):
+        task = bar.add_task(f"decoding {label_of(spec)}, once", total=len(source), visible=False)
+        advance = partial(bar.update, task, visible=True)
+        caches.append(
+            open_cache(source, canvas_size(data), home, lambda done, advance=advance: advance(completed=done))
+        )
+    return caches
+
+
+class TrainingBatches(Dataset[RawBatch]):
+    """The batch of each step, addressed by the step's number; this process's share of it."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        caches: Sequence[PictureCache | None],
+        recipe: Recipe,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if recipe.run.batch % world:
+            raise ValueError(f"a batch of {recipe.run.batch} cannot be shared by {world} processes")
+        self.sources, self.caches, self.recipe = sources, caches, recipe
+        self.rank, self.world = rank, world
+        self.canvas = canvas_size(recipe.data)
+
+    def draw(self, step: int) -> tuple[Chosen, Draws]:
+        """Which pictures `step` takes, and all that is random about them."""
+        data, run = self.recipe.data, self.recipe.run
+        lengths = [len(source) for source in self.sources]
+        return draw(run.seed, step, run.batch, lengths, data.train, data.augment, self.rank, self.world)
+
+    def names(self, chosen: Chosen) -> list[str]:
+        """Readable names of the pictures."""
+        return [self.sources[source].name(index) for source, index in chosen.pictures]
+
+    def __getitem__(self, step: int) -> RawBatch:
+        chosen, draws = self.draw(step)
+        paste_into = torch.nonzero(draws.paste)[:, 0]
+        canvases = Canvases(
+            *self._stack(chosen.pictures),
+            *self._stack([chosen.backgrounds[i] for i in paste_into]),
+            paste_into,
+        )
+        return RawBatch(canvases, draws, self.names(chosen))
+
+    def _stack(self, chosen: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        read = [self._read(source, index) for source, index in chosen]
+        images = np.empty((len(read), *self.canvas, 3), np.uint8)
+        masks = np.empty((len(read), *self.canvas), np.uint8)
+        rects = np.empty((len(read), 4), np.int32)
+        for place, (image, mask, rect) in enumerate(read):
+            images[place], masks[place], rects[place] = image, mask, rect
+        return torch.from_numpy(images), torch.from_numpy(masks), torch.from_numpy(rects)
+
+    def _read(self, source: int, index: int) -> tuple[np.ndarray, np.ndarray, Rect]:
+        cache = self.caches[source]
+        return on_canvas(self.sources[source], index, self.canvas) if cache is None else cache.read(index)
+
+
+class ResidentBatches:
+    """The same batches from caches held in the device's memory: nothing is read, copied or waited for."""
+
+    def __init__(self, batches: TrainingBatches, device: torch.device) -> None:
+        caches = [cache for cache in batches.caches if cache is not None]
+        if len(caches) != len(batches.caches):
+            raise ValueError("only cached sources can be held in memory")
+        self.batches, self.device = batches, device
+        mapped = [cache.mapped() for cache in caches]
+        self.images = torch.cat([_to_device(images, device) for images, _ in mapped])
+        self.masks = torch.cat([_to_device(masks, device) for _, masks in mapped])
+        self.rects = torch.from_numpy(np.concatenate([cache.rects for cache in caches])).to(device)
+        self.first = np.cumsum([0, *(len(cache) for cache in caches)])
+
+    def __getitem__(self, step: int) -> RawBatch:
+        chosen, draws = self.batches.draw(step)
+        paste_into = torch.nonzero(draws.paste)[:, 0]
+        canvases = Canvases(
+            *self._take(chosen.pictures),
+            *self._take([chosen.backgrounds[i] for i in paste_into]),
+            paste_into.to(self.device),
+        )
+        return RawBatch(canvases, to_device(draws, self.device), self.batches.names(chosen))
+
+    def _take(self, chosen: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        where = torch.tensor([int(self.first[source]) + index for source, index in chosen], dtype=torch.long)
+        where = where.to(self.device, non_blocking=True)
+        return self.images[where], self.masks[where], self.rects[where]
+
+
+def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[RawBatch]:
+    """Batches on `device`, from `first_step` to the recipe's last: resident where they fit a GPU, else loaded."""
+    steps = range(first_step, batches.recipe.run.steps)
+    if device.type == "cuda" and _fits(batches, device):
+        resident = ResidentBatches(batches, device)
+        yield from (resident[step] for step in steps)
+        return
+    workers = batches.recipe.data.workers
+    loader: Iterable[RawBatch] = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=single_threaded,
+    )
+    for raw in loader:
+        yield RawBatch(to_device(raw.canvases, device), to_device(raw.draws, device), raw.names)
+
+
+_Named = TypeVar("_Named", Canvases, Draws)
+
+
+def to_device(named: _Named, device: torch.device) -> _Named:
+    """The same with every tensor on `device`."""
+    return type(named)(*(v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for v in named))
+
+
+def single_threaded(_: int) -> None:
+    """Keep a loader's worker to one thread: the workers are the parallelism. (DataLoader passes its number.)"""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _fits(batches: TrainingBatches, device: torch.device) -> bool:
+    free, _ = torch.cuda.mem_get_info(device)
+    caches = batches.caches
+    return all(caches) and sum(cache.bytes for cache in caches if cache) < free / 4
+
+
+def _to_device(mapped: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A mapped array on the device, in pieces: the whole would pass through this process's memory."""
+    result = torch.empty(mapped.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(mapped), 256):
+        result[start : start + 256] = torch.from_numpy(np.array(mapped[start : start + 256]))
+    return result
