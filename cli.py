@@ -21,7 +21,7 @@ app = typer.Typer(
 
 # Top-level module -> the pip extra that brings it.
 _EXTRAS = {
-    "train": ["torch", "timm", "lightning", "safetensors", "yaml", "scipy", "tensorboard", "tensorboardX"],
+    "train": ["torch", "timm", "lightning", "safetensors", "filelock", "yaml", "scipy", "tensorboard", "tensorboardX"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "bench": ["matplotlib", "skimage", "jinja2"],

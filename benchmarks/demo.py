@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import jinja2
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
@@ -103,13 +102,13 @@ def _variants(size: tuple[int, int], count: int = 48) -> Pictures:
     Rendered portraits will not do: weights trained on photographs are unsure of them, and an unsure mask flips
     at the least rounding.
     """
-    photograph = sample_portrait()
-    nobody = np.zeros((1, *photograph.shape[:2]), np.uint8)
-    whole = np.array([[0, 0, *photograph.shape[:2]]] * count)
+    photograph = torch.from_numpy(sample_portrait())
+    height, width, _ = photograph.shape
+    images, nobody = photograph.expand(count, -1, -1, -1), torch.zeros(count, height, width, dtype=torch.uint8)
+    whole = torch.tensor([[0, 0, height, width]] * count)
     spec = AugmentSpec(rotation=15, scale=(0.8, 1.3), translation=0.1)
     _, draws = draw(0, 0, count, [1], [SourceSpec("folder")], spec)
-    pictures = [torch.from_numpy(array) for array in (photograph[None], nobody)]
-    canvases = Canvases.plain(*(array.expand(count, *array.shape[1:]) for array in pictures), torch.from_numpy(whole))
+    canvases = Canvases.plain(images, nobody, whole)
     changed, _, _ = augment(canvases, draws, size)
     views = list(changed.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy())
     return Pictures(views[: count // 2], views[count // 2 :], None, "variants of the sample portrait")

@@ -217,9 +217,9 @@ def _blur(picture: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         reach = kernels.shape[1] // 2
         wide = functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), "replicate")
         length = picture.shape[axis]
-        picture = sum(
-            wide.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1) for tap, weight in enumerate(kernels.unbind(1))
-        )
+        picture = torch.zeros_like(picture)
+        for tap, weight in enumerate(kernels.unbind(1)):
+            picture += wide.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1)
     return picture
 
 

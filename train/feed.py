@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 import torch
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from torch.utils.data import DataLoader, Dataset
 
 from .cache import PictureCache, Rect, default_folder, on_canvas, open_cache
@@ -61,11 +61,12 @@ def open_caches(sources: Sequence[Source], data: DataSpec, bar: Progress) -> lis
     caches = []
     for source, spec in zip(sources, data.train, strict=True):
         task = bar.add_task(f"decoding {label_of(spec)}, once", total=len(source), visible=False)
-        advance = partial(bar.update, task, visible=True)
-        caches.append(
-            open_cache(source, canvas_size(data), home, lambda done, advance=advance: advance(completed=done))
-        )
+        caches.append(open_cache(source, canvas_size(data), home, partial(_show, bar, task)))
     return caches
+
+
+def _show(bar: Progress, task: TaskID, done: int) -> None:
+    bar.update(task, completed=done, visible=True)
 
 
 class TrainingBatches(Dataset[RawBatch]):
@@ -176,7 +177,8 @@ _Named = TypeVar("_Named", Canvases, Draws)
 
 def to_device(named: _Named, device: torch.device) -> _Named:
     """The same with every tensor on `device`."""
-    return type(named)(*(v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for v in named))
+    there = {k: v.to(device, non_blocking=True) for k, v in named._asdict().items() if isinstance(v, torch.Tensor)}
+    return named._replace(**there)
 
 
 def single_threaded(_: int) -> None:
