@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -177,7 +177,11 @@ _Named = TypeVar("_Named", Canvases, Draws)
 
 def to_device(named: _Named, device: torch.device) -> _Named:
     """The same with every tensor on `device`."""
-    there = {k: v.to(device, non_blocking=True) for k, v in named._asdict().items() if isinstance(v, torch.Tensor)}
+    there: dict[str, Any] = {
+        key: value.to(device, non_blocking=True)
+        for key, value in named._asdict().items()
+        if isinstance(value, torch.Tensor)
+    }
     return named._replace(**there)
 
 
