@@ -21,8 +21,7 @@ from ..runtime.segmenter import Segmenter
 from ..train.augment import augment
 from ..train.checkpoint import load_checkpoint
 from ..train.datasets.synthetic import Synthetic
-from ..train.draws import draw
-from ..train.feed import Canvases
+from ..train.draws import Canvases, draw
 from ..train.history import read_history
 from ..train.loop import train
 from ..train.recipe import AugmentSpec, SourceSpec, load_recipe

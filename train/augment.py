@@ -6,15 +6,35 @@ All positions are in pixels from the top left corner of the first pixel. Picture
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional
 
 from ..runtime.geometry import PAD_VALUE
 from ..runtime.metrics import IGNORE
-from .draws import Draws
-from .feed import Canvases
+from .draws import Canvases, Draws, RawBatch
 
 _LUMA = (0.299, 0.587, 0.114)
+
+
+class Batch(NamedTuple):
+    """What a network is trained on: uint8 batch x 3 x H x W pictures, uint8 batch x H x W labels and boundary.
+
+    `original` has the geometry of `augmented`, but its own colours.
+    """
+
+    augmented: torch.Tensor
+    original: torch.Tensor
+    labels: torch.Tensor
+    edge: torch.Tensor
+    names: list[str]
+
+
+def make_batch(raw: RawBatch, size: tuple[int, int]) -> Batch:
+    """The batch of a step, on the device where `raw` is; `size` is the network's (height, width)."""
+    augmented, original, labels = augment(raw.canvases, raw.draws, size)
+    return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge_of(labels), raw.names)
 
 
 def augment(canvases: Canvases, draws: Draws, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Everything random about a training batch, drawn at once. Step n depends on the seed and n alone.
+"""A training batch before augmentation, and everything random about it. Step n depends on the seed and n alone.
 
 So a resumed run, or one spread over several processes, sees exactly the pictures the uninterrupted one saw.
 """
@@ -46,6 +46,35 @@ class Chosen(NamedTuple):
 
     pictures: list[tuple[int, int]]
     backgrounds: list[tuple[int, int]]
+
+
+class Canvases(NamedTuple):
+    """Pictures as they are before augmentation, on canvases of one size; uint8, batch x H x W (x 3).
+
+    `rects` are (top, left, height, width) of the pictures on them. The backgrounds are those of the pictures
+    numbered `paste_into`.
+    """
+
+    images: torch.Tensor
+    masks: torch.Tensor
+    rects: torch.Tensor
+    background_images: torch.Tensor
+    background_masks: torch.Tensor
+    background_rects: torch.Tensor
+    paste_into: torch.Tensor
+
+    @classmethod
+    def plain(cls, images: torch.Tensor, masks: torch.Tensor, rects: torch.Tensor) -> Canvases:
+        """Canvases that keep their own backgrounds."""
+        return cls(images, masks, rects, images[:0], masks[:0], rects[:0], torch.zeros(0, dtype=torch.long))
+
+
+class RawBatch(NamedTuple):
+    """A step's share before augmentation."""
+
+    canvases: Canvases
+    draws: Draws
+    names: list[str]
 
 
 def draw(

@@ -1,11 +1,11 @@
-"""From data sets to batches: canvases out of the cache (or rendered), then augmentation on the training device."""
+"""From data sets to batches: pictures out of the cache (or rendered), then augmentation where it costs least."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -13,39 +13,11 @@ import torch
 from rich.progress import Progress, TaskID
 from torch.utils.data import DataLoader, Dataset
 
+from .augment import Batch, make_batch
 from .cache import PictureCache, Rect, default_folder, on_canvas, open_cache
 from .datasets import Source, label_of
-from .draws import Chosen, Draws, draw
+from .draws import Canvases, Chosen, Draws, RawBatch, draw
 from .recipe import DataSpec, Recipe
-
-
-class Canvases(NamedTuple):
-    """Pictures as they are before augmentation, on canvases of one size; uint8, batch x H x W (x 3).
-
-    `rects` are (top, left, height, width) of the pictures on them. The backgrounds are those of the pictures
-    numbered `paste_into`.
-    """
-
-    images: torch.Tensor
-    masks: torch.Tensor
-    rects: torch.Tensor
-    background_images: torch.Tensor
-    background_masks: torch.Tensor
-    background_rects: torch.Tensor
-    paste_into: torch.Tensor
-
-    @classmethod
-    def plain(cls, images: torch.Tensor, masks: torch.Tensor, rects: torch.Tensor) -> Canvases:
-        """Canvases that keep their own backgrounds."""
-        return cls(images, masks, rects, images[:0], masks[:0], rects[:0], torch.zeros(0, dtype=torch.long))
-
-
-class RawBatch(NamedTuple):
-    """What the loader hands over."""
-
-    canvases: Canvases
-    draws: Draws
-    names: list[str]
 
 
 def canvas_size(data: DataSpec) -> tuple[int, int]:
@@ -150,26 +122,43 @@ class ResidentBatches:
         return self.images[where], self.masks[where], self.rects[where]
 
 
-def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[RawBatch]:
-    """Batches on `device`, from `first_step` to the recipe's last: resident where they fit a GPU, else loaded."""
-    steps = range(first_step, batches.recipe.run.steps)
+class AugmentedBatches(Dataset[Batch]):
+    """The same, augmented where they are read: on a CPU, in the loader's processes."""
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        self.batches = batches
+
+    def __getitem__(self, step: int) -> Batch:
+        return make_batch(self.batches[step], self.batches.recipe.data.size)
+
+
+def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[Batch]:
+    """Batches on `device`, from `first_step` to the recipe's last.
+
+    A GPU augments, on pictures that it holds where they fit; on a CPU the loader's processes do.
+    """
+    data, steps = batches.recipe.data, range(first_step, batches.recipe.run.steps)
+    on_cpu = device.type == "cpu"
     if device.type == "cuda" and _fits(batches, device):
         resident = ResidentBatches(batches, device)
-        yield from (resident[step] for step in steps)
+        yield from (make_batch(resident[step], data.size) for step in steps)
         return
-    workers = batches.recipe.data.workers
-    loader: Iterable[RawBatch] = DataLoader(
-        batches,
+    loader: Iterable[Any] = DataLoader(
+        AugmentedBatches(batches) if on_cpu else batches,
         batch_size=None,
         sampler=steps,
-        num_workers=workers,
+        num_workers=data.workers,
         pin_memory=device.type == "cuda",
         # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context="spawn" if data.workers else None,
         worker_init_fn=single_threaded,
     )
-    for raw in loader:
-        yield RawBatch(to_device(raw.canvases, device), to_device(raw.draws, device), raw.names)
+    for loaded in loader:
+        if on_cpu:
+            yield loaded
+        else:
+            here = RawBatch(to_device(loaded.canvases, device), to_device(loaded.draws, device), loaded.names)
+            yield make_batch(here, data.size)
 
 
 _Named = TypeVar("_Named", Canvases, Draws)

@@ -19,13 +19,13 @@ from torch import nn
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
-from .augment import augment, edge_of
+from .augment import Batch
 from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
 from .datasets import Source, label_of, open_source
 from .distributed import synchronize_batch_norm
 from .ema import WeightAverage
 from .evaluate import evaluate
-from .feed import RawBatch, TrainingBatches, feed, open_caches
+from .feed import TrainingBatches, feed, open_caches
 from .history import History
 from .losses import Losses, portrait_losses
 from .models import Normalize, build_model
@@ -76,14 +76,14 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         history.__enter__()
     try:
         model.train()
-        for step, raw in enumerate(feed(batches, first_step, fabric.device), start=first_step):
+        for step, batch in enumerate(feed(batches, first_step, fabric.device), start=first_step):
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = _losses(model, normalize, raw, recipe)
+            losses = _losses(model, normalize, batch, recipe)
             if not torch.isfinite(losses.total):
                 raise InputError(
-                    f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(raw.names)}. "
+                    f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.names)}. "
                     "Lower optimizer.learning_rate, or look at these pictures and masks"
                 )
             fabric.backward(losses.total)
@@ -125,15 +125,14 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     return out / BEST
 
 
-def _losses(model: nn.Module, normalize: Normalize, raw: RawBatch, recipe: Recipe) -> Losses:
+def _losses(model: nn.Module, normalize: Normalize, batch: Batch, recipe: Recipe) -> Losses:
     def view(pixels: torch.Tensor) -> torch.Tensor:
-        return normalize(pixels).contiguous(memory_format=torch.channels_last)
+        return normalize(pixels.float()).contiguous(memory_format=torch.channels_last)
 
-    changed, plain, labels = augment(raw.canvases, raw.draws, recipe.data.size)
-    augmented = model(view(changed))
+    augmented = model(view(batch.augmented))
     # The plain view costs a second pass, and only the consistency loss asks for it.
-    original = model(view(plain)) if recipe.loss.consistency else None
-    return portrait_losses(augmented, original, labels.long(), edge_of(labels).long(), recipe.loss)
+    original = model(view(batch.original)) if recipe.loss.consistency else None
+    return portrait_losses(augmented, original, batch.labels.long(), batch.edge.long(), recipe.loss)
 
 
 def _validate(

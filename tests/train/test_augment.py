@@ -5,8 +5,7 @@ import torch
 
 from portraitnet.runtime.geometry import Letterbox
 from portraitnet.train import augment
-from portraitnet.train.draws import draw
-from portraitnet.train.feed import Canvases
+from portraitnet.train.draws import Canvases, draw
 from portraitnet.train.recipe import AugmentSpec, SourceSpec
 
 STILL = AugmentSpec(rotation=0, scale=(1, 1), translation=0, flip=0)
