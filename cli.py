@@ -219,7 +219,7 @@ def benchmark_command(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
-    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip) or startup.")] = "latency",
+    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip), training or startup.")] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
@@ -228,7 +228,7 @@ def benchmark_command(
         typer.Option(help="Score on --recipe's held-out sets below this folder (latency: on the first)."),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="Whose held-out sets; portraitnet_folder for images/ and masks/.")
+        str, typer.Option(help="Whose held-out sets, or whose training; portraitnet_folder for images/ and masks/.")
     ] = "portraitnet_mobile",
     out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
 ) -> None:
@@ -244,6 +244,13 @@ def benchmark_command(
     elif what == "accuracy":
         with Progress() as progress:
             path = benchmark_accuracy(models or [], recipe, data or Path(), out, progress)
+    elif what == "training":
+        from .benchmarks.training import benchmark_training
+        from .train.recipe import load_recipe
+
+        loaded = load_recipe(recipe, [f"data.root={data}"] if data else [])
+        with Progress() as progress:
+            path = benchmark_training(loaded, out, runs, progress=progress)
     elif what == "startup":
         path = run.benchmark_startup(out)
     elif what == "latency":
@@ -255,7 +262,7 @@ def benchmark_command(
             path = run.benchmark_latency(models or [], out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
-        raise InputError(f"--what {what!r} is none of latency, accuracy, video, startup")
+        raise InputError(f"--what {what!r} is none of latency, accuracy, video, training, startup")
     if what != "latency":
         for row in read_csv(path):
             print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))

@@ -45,7 +45,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     by all processes. Raises InputError for data that cannot be used, and when a loss is not finite.
     """
     torch.manual_seed(recipe.run.seed)
-    fabric = _fabric(recipe, accelerator)
+    fabric = open_fabric(recipe, accelerator)
     root = Path(recipe.data.root).expanduser()
     size, classes = recipe.data.size, recipe.model.classes
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
@@ -57,7 +57,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     if fabric.world_size > 1:
         synchronize_batch_norm(network, fabric.device)
     network = network.to(memory_format=torch.channels_last)
-    model, optimizer = fabric.setup(network, _optimizer(network, recipe.optimizer))
+    model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
     average = WeightAverage(network, recipe.run.ema_decay)
     first_step, best = 0, float("-inf")
@@ -80,7 +80,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = _losses(model, normalize, batch, recipe)
+            losses = batch_losses(model, normalize, batch, recipe)
             if not torch.isfinite(losses.total):
                 raise InputError(
                     f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.names)}. "
@@ -125,7 +125,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     return out / BEST
 
 
-def _losses(model: nn.Module, normalize: Normalize, batch: Batch, recipe: Recipe) -> Losses:
+def batch_losses(model: nn.Module, normalize: Normalize, batch: Batch, recipe: Recipe) -> Losses:
+    """The recipe's losses of one batch, which is on the model's device."""
+
     def view(pixels: torch.Tensor) -> torch.Tensor:
         return normalize(pixels.float()).contiguous(memory_format=torch.channels_last)
 
@@ -186,7 +188,8 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return {k: v for key, item in tree.items() for k, v in _flat(item, f"{prefix}{key}.").items()}
 
 
-def _fabric(recipe: Recipe, accelerator: str) -> Fabric:
+def open_fabric(recipe: Recipe, accelerator: str) -> Fabric:
+    """The devices and the precision of a run; under `torchrun`, this process's part of them."""
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if recipe.run.batch % processes:
         raise InputError(f"run.batch = {recipe.run.batch} cannot be shared evenly by {processes} processes")
@@ -202,7 +205,8 @@ def _fabric(recipe: Recipe, accelerator: str) -> Fabric:
     return fabric
 
 
-def _optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
+    """The recipe's optimizer over everything that learns."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if spec.name == "sgd":
         return torch.optim.SGD(parameters, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
