@@ -39,7 +39,7 @@ def ship(checkpoint: Path, name: str, calibration: Path, folder: Path = WEIGHTS)
 def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
     """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
     facts = copy.deepcopy(facts)
-    facts["recipe"]["data"]["root"] = "."
+    facts["recipe"]["data"] |= {"root": ".", "cache": ""}
     facts["recipe"]["model"]["encoder_weights"] = Path(facts["recipe"]["model"]["encoder_weights"]).name
     return facts
 
