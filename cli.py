@@ -126,27 +126,55 @@ def recipes_command() -> None:
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[Path, typer.Argument(help=".safetensors, .onnx, .tflite, .mlpackage, or a bundle's folder.")],
-    data: Annotated[Path, typer.Option(help="Data set: by default a folder with images/ and masks/.")],
+    models: Annotated[
+        list[Path], typer.Argument(help=".safetensors, .onnx, .tflite, .mlpackage, or bundles' folders.")
+    ],
+    data: Annotated[list[str], typer.Option(help="Data set, as DIR or KIND:DIR; may be given several times.")],
     kind: Annotated[str, typer.Option(help="folder, voc, voc_person, eg1800_portraitnet, ...")] = "folder",
     split: Annotated[str, typer.Option(help="train, val or all.")] = "all",
     holdout: Annotated[float, typer.Option(help="Share held out by file hash, for sets without splits.")] = 0.2,
     only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many pictures.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many pictures of each set.")] = 0,
     worst: Annotated[Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table of several models and sets here, as CSV and PNG.")
+    ] = None,
     threads: Threads = 2,
 ) -> None:
-    """Score a model in any format by the same code: foreground IoU per image, boundary IoU, pooled mIoU."""
-    from rich.progress import track
+    """Score models in any format by the same code: foreground IoU per image, boundary IoU, pooled mIoU.
+
+    Several models or several sets give the cross-data-set table, a row for each model:
+    portraitnet evaluate a.safetensors b.tflite --data people --data voc_person:VOCdevkit
+    """
+    from rich.progress import Progress, track
 
     from .export.models import open_model
-    from .train.datasets import open_source
+    from .train.datasets import label_of, open_source, source_kinds
     from .train.evaluate import evaluate, write_worst_cases
     from .train.recipe import SourceSpec
 
-    segmenter = open_model(model, threads=threads)
-    spec = SourceSpec(kind, str(data), split, holdout, only_portraits=only_portraits, limit=limit)
-    source = open_source(spec, Path(), segmenter.contract.size, segmenter.contract.classes)
+    segmenter = open_model(models[0], threads=threads)
+    sets = []
+    for place in data:
+        named, _, path = place.partition(":")
+        chosen, path = (named, path) if path and named in source_kinds() else (kind, place)
+        spec = SourceSpec(chosen, path, split, holdout, only_portraits=only_portraits, limit=limit)
+        sets.append((label_of(spec), open_source(spec, Path(), segmenter.contract.size, segmenter.contract.classes)))
+    if len(models) * len(sets) > 1:
+        if worst:
+            raise InputError("--worst shows one model on one set; name one of each")
+        from .benchmarks.accuracy import cross_table, score, write_cross_table
+        from .benchmarks.table import markdown
+
+        with Progress() as progress:
+            rows = score(models, sets, progress)
+        table = [{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in cross_table(rows)]
+        print("foreground IoU per image\n")
+        print(markdown(table, {key: key for key in table[0]}))
+        if out:
+            print(write_cross_table(rows, out))
+        return
+    source = sets[0][1]
     steps = iter(track(range(len(source)), "evaluating"))
     scores = evaluate(segmenter, source, on_picture=lambda: next(steps, None))
     for name, value in scores.summary().items():

@@ -16,6 +16,21 @@ _COLOURS = {"tflite": "#2a6fdb", "onnx": "#d9822b", "torch": "#8c8c8c"}
 _MARKERS = {"fp32": "o", "fp16": "s", "int8": "^", "?": "x"}
 
 
+def plot_matrix(path: Path, rows: Sequence[Mapping[str, object]], names: str, title: str) -> None:
+    """A table of shares of 1 in colours; `names` is the column that names the rows."""
+    columns = [key for key in rows[0] if key != names]
+    values = [[float(str(row[key])) for key in columns] for row in rows]
+    figure, axes = plt.subplots(figsize=(2.5 + 1.3 * len(columns), 1.4 + 0.5 * len(rows)), layout="constrained")
+    axes.imshow(values, cmap="viridis", vmin=min(0.5, *(v for row in values for v in row)), vmax=1, aspect="auto")
+    for y, row in enumerate(values):
+        for x, value in enumerate(row):
+            axes.text(x, y, f"{value:.3f}", ha="center", va="center", color="white" if value < 0.85 else "black")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), [str(row[names]) for row in rows])
+    axes.set_title(title, fontsize=10)
+    _save(figure, path)
+
+
 def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
     """Bars of median latency with p90 whiskers, one per contestant with `threads` threads, fastest on top."""
     chosen = sorted((row for row in rows if int(row["threads"]) == threads), key=lambda row: -float(row["median_ms"]))

@@ -65,6 +65,7 @@ def odd_files(tmp_path):
         (["run", "good.png", "--out", "x.png", "--background", "no-such-colour"], "no-such-colour"),
         (["export", "text.safetensors"], "not a readable .safetensors"),
         (["evaluate", "text.onnx", "--data", "empty"], "text.onnx"),
+        (["evaluate", "text.onnx", "--data", "voc_person:empty"], "text.onnx"),
         (["train", "no_such_recipe"], "no recipe"),
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
