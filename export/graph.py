@@ -12,14 +12,14 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..runtime.errors import InputError
-from ..train.models import Normalize
+from ..train.models import Normalize, without_training_heads
 
 
 class DeployedGraph(nn.Module):
     """Batch x 3 x H x W float RGB 0..255 -> batch x (1 or classes) x H x W scores in 0..1.
 
     Two classes become one channel: softmax of two logits is the sigmoid of their difference, and the
-    difference of two linear filters is one filter. The edge head is gone. The trained model is left alone.
+    difference of two linear filters is one filter. Heads for training are gone. The trained model is left alone.
     """
 
     mean: torch.Tensor
@@ -27,9 +27,7 @@ class DeployedGraph(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        if hasattr(self.model, "edge_head"):
-            self.model.edge_head = None  # type: ignore[assignment]
+        self.model = without_training_heads(model).eval().requires_grad_(False)
         normalize = Normalize()
         _fold_batch_norms(self.model)
         _split_transposed_convolutions(self.model)

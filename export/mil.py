@@ -195,6 +195,16 @@ def _conv(given: dict[str, Any]) -> torch.Tensor:
     return functional.conv2d(x, given["weight"], given.get("bias"), strides, 0, dilations, given["groups"])
 
 
+def _turned(given: dict[str, Any], name: str) -> torch.Tensor:
+    return given[name].transpose(-1, -2) if given.get(f"transpose_{name}") else given[name]
+
+
+def _upsample_bilinear(given: dict[str, Any]) -> torch.Tensor:
+    height, width = given["x"].shape[2:]
+    size = (round(height * given["scale_factor_height"]), round(width * given["scale_factor_width"]))
+    return functional.interpolate(given["x"], size=size, mode="bilinear", align_corners=bool(given["align_corners"]))
+
+
 def _along(axis: int, values: Any, rank: int) -> Any:
     """Per-channel values shaped to broadcast along `axis` of a tensor of that rank."""
     if not torch.is_tensor(values):
@@ -220,6 +230,13 @@ _OPERATORS = {
     "clip": lambda given: given["x"].clamp(given["alpha"], given["beta"]),
     "sigmoid": lambda given: torch.sigmoid(given["x"]),
     "softmax": lambda given: torch.softmax(given["x"], given["axis"]),
+    "reduce_mean": lambda given: given["x"].mean(tuple(given["axes"].tolist()), keepdim=bool(given["keep_dims"])),
+    "concat": lambda given: torch.cat(given["values"], given["axis"]),
+    "upsample_bilinear": _upsample_bilinear,
+    "reshape": lambda given: given["x"].reshape(given["shape"].tolist()),
+    "transpose": lambda given: given["x"].permute(given["perm"].tolist()),
+    "expand_dims": lambda given: given["x"].unsqueeze(int(given["axes"][0])),
+    "matmul": lambda given: _turned(given, "x") @ _turned(given, "y"),
     "identity": lambda given: given["x"],
     "cast": lambda given: given["x"].to(_CASTS[given["dtype"]]),
     "pixel_shuffle": lambda given: functional.pixel_shuffle(given["x"], given["upscale_factor"]),

@@ -79,7 +79,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         for step, batch in enumerate(feed(batches, first_step, fabric.device), start=first_step):
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["factor"]
             losses = batch_losses(model, normalize, batch, recipe)
             if not torch.isfinite(losses.total):
                 raise InputError(
@@ -207,8 +207,10 @@ def open_fabric(recipe: Recipe, accelerator: str) -> Fabric:
 
 def build_optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
     """The recipe's optimizer over everything that learns."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    encoder = [p for name, p in network.named_parameters() if name.startswith("encoder.") and p.requires_grad]
+    decoder = [p for name, p in network.named_parameters() if not name.startswith("encoder.") and p.requires_grad]
+    groups = [{"params": encoder, "factor": spec.encoder_factor}, {"params": decoder, "factor": 1.0}]
     if spec.name == "sgd":
-        return torch.optim.SGD(parameters, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
+        return torch.optim.SGD(groups, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.name]
-    return kind(parameters, spec.learning_rate, weight_decay=spec.weight_decay)
+    return kind(groups, spec.learning_rate, weight_decay=spec.weight_decay)

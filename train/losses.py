@@ -20,6 +20,7 @@ class Losses(NamedTuple):
     consistency: torch.Tensor
     edge: torch.Tensor
     jaccard: torch.Tensor
+    auxiliary: torch.Tensor
 
 
 def focal_edge_loss(logits: torch.Tensor, edge: torch.Tensor, gamma: float = 2.0) -> torch.Tensor:
@@ -60,7 +61,7 @@ def portrait_losses(
 
     `mask` and `edge` are batch x H x W int64 labels with IGNORE for unknown pixels.
     """
-    zero = jaccard = augmented.mask.new_zeros(())
+    zero = jaccard = auxiliary = augmented.mask.new_zeros(())
     mask_loss = functional.cross_entropy(augmented.mask, mask, ignore_index=IGNORE)
     consistency = edge_loss = zero
     if original is not None:
@@ -70,5 +71,7 @@ def portrait_losses(
         edge_loss = focal_edge_loss(augmented.edge, edge)
     if weights.jaccard:
         jaccard = soft_jaccard_loss(augmented.mask, mask)
+    if augmented.auxiliary is not None:
+        auxiliary = functional.cross_entropy(augmented.auxiliary, mask, ignore_index=IGNORE)
     total = mask_loss + weights.consistency * consistency + weights.edge * edge_loss + weights.jaccard * jaccard
-    return Losses(total, mask_loss, consistency, edge_loss, jaccard)
+    return Losses(total + weights.auxiliary * auxiliary, mask_loss, consistency, edge_loss, jaccard, auxiliary)

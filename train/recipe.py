@@ -69,6 +69,7 @@ class LossSpec:
     consistency: float = 2.0
     edge: float = 0.1
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
+    auxiliary: float = 0.4  # cross entropy of a second head, where the network has one
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class OptimizerSpec:
     step_factor: float = 0.9
     poly_power: float = 0.9
     gradient_clip: float = 0.0  # largest norm; 0: none
+    encoder_factor: float = 1.0  # of the learning rate, for the encoder's parameters
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,12 @@ import timm
 import torch
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.models import ModelSpec, Normalize, build_model, complexity
+from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
+from portraitnet.train.losses import portrait_losses
+from portraitnet.train.models import ModelSpec, Normalize, build_model, complexity, without_training_heads
+from portraitnet.train.models.dilated import HEADS, ObjectContext
 from portraitnet.train.models.encoders import build_encoder
+from portraitnet.train.recipe import LossSpec
 from portraitnet.train.weights import write_safetensors
 
 PAPER = ModelSpec(paper_options=True, edge_head=False)
@@ -61,6 +65,49 @@ def test_every_parameter_learns():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("encoder", ["resnet18", "mobilenetv2_100"])
+@pytest.mark.parametrize("architecture", HEADS)
+def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, output_stride, tmp_path):
+    torch.manual_seed(0)
+    spec = ModelSpec(architecture, encoder, classes=("a", "b", "c"), output_stride=output_stride, auxiliary_head=True)
+    model = build_model(spec)
+    pictures, labels = torch.rand(2, 3, 64, 96), torch.randint(0, 3, (2, 64, 96))
+    logits = model(pictures)
+    assert logits.mask.shape == logits.auxiliary.shape == (2, 3, 64, 96)
+    assert logits.edge is None
+    losses = portrait_losses(logits, None, labels, labels, LossSpec(0, 0))
+    losses.total.backward()
+    torch.testing.assert_close(losses.total, losses.mask + 0.4 * losses.auxiliary)
+    # timm starts a ResNet's residual branches at zero: what lies before them moves from the second step on.
+    learns = {name: p.grad is not None and bool(p.grad.any()) for name, p in model.named_parameters()}
+    assert all(moved for name, moved in learns.items() if encoder != "resnet18" or not name.startswith("encoder."))
+
+    save_checkpoint(tmp_path / "m.safetensors", model.state_dict(), spec, (64, 96), {})
+    again, deployed = load_checkpoint(tmp_path / "m.safetensors").model, without_training_heads(model).eval()
+    with torch.inference_mode():
+        expected = model.eval()(pictures)
+        torch.testing.assert_close(again(pictures).mask, expected.mask)
+        torch.testing.assert_close(deployed(pictures).mask, expected.mask)
+    assert (deployed.auxiliary_head is None) == (architecture != "ocr")  # whose regions are that head's
+    assert parameters(deployed) <= parameters(model)
+
+
+def test_object_context_mixes_in_the_mean_of_each_pixels_region():
+    """With regions that are certain, the regions' features are the means of their pixels."""
+    torch.manual_seed(0)
+    head = ObjectContext(4, 8).eval()
+    features, rough = torch.rand(1, 4, 4, 4), torch.full((1, 2, 4, 4), -100.0)
+    rough[:, 0, :2] = rough[:, 1, 2:] = 100.0
+    seen = []
+    head.value.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    with torch.inference_mode():
+        head(features, rough)
+        pixels = head.pixels(features)
+    expected = torch.stack([pixels[:, :, :2].mean((2, 3)), pixels[:, :, 2:].mean((2, 3))], 2)
+    torch.testing.assert_close(seen[0].squeeze(3), expected)
+
+
 def test_normalize_maps_the_imagenet_mean_to_zero():
     mean = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
     torch.testing.assert_close(Normalize()(mean), torch.zeros_like(mean), atol=1e-5, rtol=0)
@@ -83,6 +130,10 @@ def test_encoder_weights_from_a_file(tmp_path):
         (ModelSpec(encoder="mobilenetv9"), "no encoder 'mobilenetv9'"),
         (ModelSpec(architecture="unet"), "unknown architecture"),
         (ModelSpec(convolution="round"), "separable or plain"),
+        (ModelSpec(auxiliary_head=True), "portraitnet has edge_head"),
+        (ModelSpec("pspnet", paper_options=True), "leave them out"),
+        (ModelSpec("pspnet", output_stride=4), "must be 8 or 16"),
+        (ModelSpec("pspnet", "edgenext_small"), "cannot be dilated"),
         (ModelSpec(encoder="resnet18", paper_options=True), "paper's MobileNetV2"),
         (ModelSpec(encoder_weights="nowhere.safetensors"), "does not exist"),
     ],

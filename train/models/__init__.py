@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -9,22 +10,25 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.errors import InputError
+from .dilated import HEADS, DilatedNet
 from .encoders import build_encoder
 from .portraitnet import Logits, PortraitNet
 
-__all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity"]
+__all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity", "without_training_heads"]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """What to build. A checkpoint carries its own, so that it can be rebuilt from the file alone."""
 
-    architecture: str = "portraitnet"
+    architecture: str = "portraitnet"  # or deeplabv3, deeplabv3plus, pspnet, ocr
     encoder: str = "mobilenetv2_100"
     encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file, or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
     convolution: str = "separable"  # separable (the paper's D-block) or plain (the U-Net-like rivals)
-    edge_head: bool = True  # auxiliary boundary head, used in training only
+    edge_head: bool = True  # portraitnet's boundary head, used in training only
+    output_stride: int = 8  # of the dilated encoder of all but portraitnet: 8 or 16
+    auxiliary_head: bool = False  # their second head, used in training only (ocr always has one)
     classes: tuple[str, ...] = ("background", "person")
 
 
@@ -47,10 +51,14 @@ class Normalize(nn.Module):
 
 def build_model(spec: ModelSpec) -> nn.Module:
     """Build the network of `spec`, with its encoder's weights loaded. Raises InputError for unknown names."""
+    if spec.architecture in HEADS:
+        return _build_dilated(spec)
     if spec.architecture != "portraitnet":
-        raise InputError(f"unknown architecture {spec.architecture!r}; known: portraitnet")
+        raise InputError(f"unknown architecture {spec.architecture!r}; known: portraitnet, {', '.join(HEADS)}")
     if spec.convolution not in ("separable", "plain"):
         raise InputError(f"model.convolution is {spec.convolution!r}; it must be separable or plain")
+    if spec.auxiliary_head:
+        raise InputError(f"model.auxiliary_head belongs to {', '.join(HEADS)}; portraitnet has edge_head")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options)
     return PortraitNet(
         encoder,
@@ -61,18 +69,31 @@ def build_model(spec: ModelSpec) -> nn.Module:
     )
 
 
+def _build_dilated(spec: ModelSpec) -> nn.Module:
+    if spec.paper_options:
+        raise InputError("model.paper_options describe PortraitNet's own encoder; leave them out here")
+    if spec.output_stride not in (8, 16):
+        raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")
+    encoder = build_encoder(spec.encoder, spec.encoder_weights, output_stride=spec.output_stride)
+    channels = encoder.feature_info.channels()
+    return DilatedNet(encoder, channels, spec.output_stride, spec.architecture, len(spec.classes), spec.auxiliary_head)
+
+
+def without_training_heads(model: nn.Module) -> nn.Module:
+    """A copy of what is deployed: the heads that only a loss looks at are gone."""
+    model = copy.deepcopy(model)
+    unused = ["edge_head"] if getattr(model, "regions_from_auxiliary", False) else ["edge_head", "auxiliary_head"]
+    for name in unused:
+        if getattr(model, name, None) is not None:
+            setattr(model, name, None)
+    return model
+
+
 def complexity(model: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
-    """Parameters, and multiply-accumulates for one picture of `size` (height, width), without the edge head."""
-    unused = getattr(model, "edge_head", None)
-    parameters = sum(p.numel() for p in model.parameters())
-    device = next(model.parameters()).device
+    """Parameters, and multiply-accumulates for one picture of `size` (height, width), of what is deployed."""
+    deployed = without_training_heads(model).eval()
+    device = next(deployed.parameters()).device
     counter = FlopCounterMode(display=False)
-    training = model.training
     with torch.no_grad(), counter:
-        model.eval()(torch.zeros(1, 3, *size, device=device))
-    model.train(training)
-    macs = counter.get_total_flops() // 2
-    if unused is not None:
-        parameters -= sum(p.numel() for p in unused.parameters())
-        macs -= unused.weight.numel() * size[0] * size[1]
-    return parameters, macs
+        deployed(torch.zeros(1, 3, *size, device=device))
+    return sum(p.numel() for p in deployed.parameters()), counter.get_total_flops() // 2

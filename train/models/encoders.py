@@ -17,10 +17,11 @@ from ..weights import read_safetensors
 STRIDES = [2, 4, 8, 16, 32]
 
 
-def build_encoder(name: str, weights: str = "none", paper_options: bool = False) -> Any:
+def build_encoder(name: str, weights: str = "none", paper_options: bool = False, output_stride: int = 32) -> Any:
     """A timm feature extractor (a Module with `feature_info`).
 
-    Batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32.
+    Batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32; no stride exceeds `output_stride`, and convolutions
+    are dilated where one would.
 
     `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file
     with timm's names for this network. `paper_options` gives PortraitNet's own MobileNetV2: ReLU in place of
@@ -30,15 +31,20 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False)
         near = timm.list_models(f"*{name[:6]}*")[:3]
         raise InputError(f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     options: dict[str, Any] = {"act_layer": nn.ReLU} if paper_options else {}
+    if output_stride < STRIDES[-1]:
+        options["output_stride"] = output_stride
     try:
         encoder: Any = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
+    except (NotImplementedError, TypeError) as error:
+        raise InputError(f"encoder {name!r} cannot be dilated to output stride {output_stride}") from error
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"encoder {name!r} could not be made with weights {weights!r}: {_first_line(error)}. "
             "Without a network give model.encoder_weights=FILE.safetensors, or none"
         ) from error
-    if encoder.feature_info.reduction() != STRIDES:
-        raise InputError(f"encoder {name!r} has strides {encoder.feature_info.reduction()}, not {STRIDES}")
+    wanted = [min(stride, output_stride) for stride in STRIDES]
+    if encoder.feature_info.reduction() != wanted:
+        raise InputError(f"encoder {name!r} has strides {encoder.feature_info.reduction()}, not {wanted}")
     if weights not in ("imagenet", "none"):
         _load_file(encoder, Path(weights))
     if paper_options:

@@ -13,10 +13,14 @@ DECODER_CHANNELS = (96, 32, 24, 16, 8)
 
 
 class Logits(NamedTuple):
-    """`mask`: batch x classes x H x W; `edge`: batch x 2 x H x W (background, boundary), or None."""
+    """`mask` and `auxiliary`: batch x classes x H x W; `edge`: batch x 2 x H x W (background, boundary).
+
+    The last two exist in training only, and where the network has such a head.
+    """
 
     mask: torch.Tensor
-    edge: torch.Tensor | None
+    edge: torch.Tensor | None = None
+    auxiliary: torch.Tensor | None = None
 
 
 def _separable(channels_in: int, channels_out: int) -> list[nn.Module]:

@@ -1,0 +1,39 @@
+"""Every architecture goes through the same gated export as PortraitNet, to the formats that take it whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from portraitnet.benchmarks.contestants import settle
+from portraitnet.export.bundle import export_bundle
+from portraitnet.export.calibration import Pictures
+from portraitnet.runtime.errors import InputError
+from portraitnet.train.checkpoint import Checkpoint
+from portraitnet.train.models import ModelSpec, build_model
+
+SIZE = (64, 64)
+
+
+def export(architecture, formats, out):
+    torch.manual_seed(0)
+    spec = ModelSpec(architecture, "mobilenetv2_100", auxiliary_head=True)
+    checkpoint = Checkpoint("toy", settle(build_model(spec), SIZE), spec, SIZE, {})
+    noise = np.random.default_rng(0).integers(0, 256, (4, *SIZE, 3), np.uint8)
+    pictures = Pictures(list(noise[:2]), list(noise[2:]), None, "noise")
+    return export_bundle(checkpoint, out, formats, ["fp32"], SIZE, pictures)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "formats"),
+    [("deeplabv3plus", ["onnx", "tflite", "coreml"]), ("ocr", ["onnx", "coreml"]), ("pspnet", ["onnx"])],
+)
+def test_rivals_pass_the_gate(architecture, formats, tmp_path):
+    contract = export(architecture, formats, tmp_path / "bundle")
+    assert [artefact.format for artefact in contract.artefacts] == formats
+    assert all(artefact.parity["max_abs"] < 1e-4 for artefact in contract.artefacts)
+
+
+def test_a_network_that_xnnpack_takes_in_pieces_is_refused(tmp_path):
+    with pytest.raises(InputError, match="3 XNNPACK partitions instead of 1"):
+        export("ocr", ["tflite"], tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
