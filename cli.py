@@ -163,13 +163,13 @@ def evaluate_command(
     if len(models) * len(sets) > 1:
         if worst:
             raise InputError("--worst shows one model on one set; name one of each")
-        from .benchmarks.accuracy import cross_table, score, write_cross_table
+        from .benchmarks.accuracy import cross_table, headline, score, write_cross_table
         from .benchmarks.table import markdown
 
         with Progress() as progress:
             rows = score(models, sets, progress)
         table = [{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in cross_table(rows)]
-        print("foreground IoU per image\n")
+        print(f"{headline(rows)}\n")
         print(markdown(table, {key: key for key in table[0]}))
         if out:
             print(write_cross_table(rows, out))

@@ -56,8 +56,14 @@ def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Pat
     return path
 
 
-def cross_table(rows: Sequence[Mapping[str, object]], metric: str = "fg_iou_per_image") -> list[dict[str, object]]:
-    """The rows of `score` as a matrix: a row for each model, a column for each set."""
+def headline(rows: Sequence[Mapping[str, object]]) -> str:
+    """The metric that sums up the rows of `score`: of portraits, or of many classes."""
+    return "miou" if "miou" in rows[0] else "fg_iou_per_image"
+
+
+def cross_table(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The headline metric of `score` as a matrix: a row for each model, a column for each set."""
+    metric = headline(rows)
     matrix: dict[object, dict[str, object]] = {}
     for row in rows:
         matrix.setdefault(row["file"], {"file": row["file"]})[str(row["set"])] = row[metric]
@@ -69,5 +75,5 @@ def write_cross_table(rows: Sequence[Mapping[str, object]], out: Path) -> Path:
     from .plots import plot_matrix
 
     write_csv(out / "cross_datasets.csv", rows)
-    plot_matrix(out / "cross_datasets.png", cross_table(rows), "file", "foreground IoU per image")
+    plot_matrix(out / "cross_datasets.png", cross_table(rows), "file", headline(rows))
     return out / "cross_datasets.csv"
