@@ -92,12 +92,18 @@ def open_cache(
     what = [_VERSION, type(source).__qualname__, list(source.classes), list(canvas), len(source)]
     pictures = _digest([*what, *(path for path, *_ in stamps)])
     folder = home / f"{pictures}-{_digest([*what, *stamps])}"
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / f"{pictures}.lock"):
-        if not _is_whole(folder, canvas, len(source)):
-            for older in home.glob(f"{pictures}-*"):
-                shutil.rmtree(older)
-            _build(source, canvas, folder, on_progress)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / f"{pictures}.lock"):
+            if not _is_whole(folder, canvas, len(source)):
+                for older in home.glob(f"{pictures}-*"):
+                    shutil.rmtree(older)
+                _build(source, canvas, folder, on_progress)
+    except OSError as error:
+        raise InputError(
+            f"the cache of decoded pictures cannot be written to {home} ({error.strerror}); "
+            "set data.cache=FOLDER elsewhere, or data.cache=none"
+        ) from error
     return PictureCache(folder, canvas, len(source))
 
 

@@ -13,6 +13,7 @@ import torch
 from rich.progress import Progress, TaskID
 from torch.utils.data import DataLoader, Dataset
 
+from ..runtime.errors import InputError
 from .augment import Batch, make_batch
 from .cache import PictureCache, Rect, default_folder, on_canvas, open_cache
 from .datasets import Source, label_of
@@ -21,7 +22,9 @@ from .recipe import DataSpec, Recipe
 
 
 def canvas_size(data: DataSpec) -> tuple[int, int]:
-    """Height and width of the canvas: the input's, times data.canvas."""
+    """Height and width of the canvas: the input's, times data.canvas. Raises InputError outside 1 to 8 times."""
+    if not 1 <= data.canvas <= 8:
+        raise InputError(f"data.canvas is {data.canvas}: pictures are kept at 1 to 8 times the input")
     return round(data.size[0] * data.canvas), round(data.size[1] * data.canvas)
 
 

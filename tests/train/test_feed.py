@@ -1,5 +1,7 @@
+import errno
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from portraitnet.train.cache import on_canvas, open_cache
 from portraitnet.train.datasets import open_source
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.synthetic import Synthetic
-from portraitnet.train.feed import ResidentBatches, TrainingBatches, feed, open_caches
+from portraitnet.train.feed import ResidentBatches, TrainingBatches, canvas_size, feed, open_caches
 
 from .conftest import small_recipe
 
@@ -105,6 +107,26 @@ def test_a_full_disk_is_said_before_anything_is_written(folder_set, tmp_path, mo
         open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "home")
 
 
+def test_a_cache_that_cannot_be_written_says_so(folder_set, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match=r"set data\.cache=FOLDER elsewhere"):
+        open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "file")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache_module, "on_canvas", full)
+    with pytest.raises(InputError, match="No space left"):
+        open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "home")
+    assert [p.suffix for p in (tmp_path / "home").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("canvas", [0, 0.5, 100])
+def test_a_canvas_of_no_use_is_refused(recipe, canvas):
+    with pytest.raises(InputError, match="1 to 8 times"):
+        canvas_size(replace(recipe.data, canvas=canvas))
+
+
 def test_rendered_pictures_need_no_cache(tmp_path):
     assert open_cache(Synthetic((32, 32)), CANVAS, tmp_path) is None
 
@@ -145,8 +167,6 @@ def test_processes_share_a_step_between_them(recipe, folder_set, tmp_path):
 
 
 def test_pictures_are_drawn_by_weight(recipe, folder_set, tmp_path):
-    from dataclasses import replace
-
     heavy, light = (replace(recipe.data.train[0], weight=weight) for weight in (3.0, 1.0))
     recipe = replace(recipe, data=replace(recipe.data, train=(heavy, light)), run=replace(recipe.run, batch=400))
     chosen, _ = batches_of(recipe, folder_set.parent, tmp_path).draw(0)
@@ -155,8 +175,6 @@ def test_pictures_are_drawn_by_weight(recipe, folder_set, tmp_path):
 
 
 def test_without_a_cache_the_batches_are_the_same(recipe, folder_set, tmp_path):
-    from dataclasses import replace
-
     uncached = replace(recipe, data=replace(recipe.data, cache="none"))
     pair = [batches_of(r, folder_set.parent, tmp_path) for r in (recipe, uncached)]
     assert pair[1].caches == [None]
