@@ -1,7 +1,17 @@
-"""Settings that must stand before torch is imported."""
+"""Settings that must stand before torch is imported, and a cache of the tests' own."""
 
 import os
+
+import pytest
 
 # Threads that spin while they wait slow the tests tenfold on a machine that does anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_picture_cache(tmp_path_factory):
+    """Runs under test, and the processes they start, keep their decoded pictures out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
