@@ -148,6 +148,9 @@ def _collapse_head(model: nn.Module) -> bool:
     head = model.mask_head
     if not isinstance(head, nn.Conv2d):
         raise InputError(f"{type(model).__name__}.mask_head is no convolution: its classes cannot be collapsed")
+    if getattr(model, "one_logit", False):
+        model.one_logit = False  # type: ignore[assignment]  # what it gives then is the difference to a background of zero
+        return True
     if head.out_channels != 2:
         return False
     head.weight.data = head.weight.data[1:] - head.weight.data[:1]

@@ -48,6 +48,11 @@ def load_mask(path: str | Path) -> np.ndarray:
     raise InputError(f"{path}: a mask must be an 8-bit grey or palette picture, this one is {image.mode}")
 
 
+def load_alpha_channel(path: str | Path) -> np.ndarray:
+    """Read the transparency of a picture as uint8 height x width, 255 where it is opaque."""
+    return np.array(_open(Path(path)).convert("RGBA").getchannel("A"))
+
+
 def save_image(path: str | Path, image: np.ndarray) -> None:
     """Write uint8 grey, RGB or RGBA (height x width x 1, 3 or 4, or height x width), whole or not at all."""
     path = Path(path)

@@ -3,6 +3,7 @@
 fg_iou_per_image    foreground IoU of each picture, averaged over pictures (PortraitNet's protocol)
 miou_2class_pooled  mean IoU of background and person, pixels of all pictures pooled (the Paddle protocol)
 miou                mean IoU over K classes, pixels pooled, classes absent from truth and prediction left out
+mean_accuracy       mean over K classes of the share of their pixels that were found; mean_dice likewise of Dice (F1)
 boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
 """
 
@@ -68,6 +69,18 @@ class SegmentationScores:
         """Pooled IoU of each class (classes,), NaN for a class that never occurs."""
         return _iou_per_class(self.confusion)
 
+    def accuracy_per_class(self) -> np.ndarray:
+        """Share of each class's pixels that were found (recall), NaN for a class that the truth lacks."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(1))
+
+    def dice_per_class(self) -> np.ndarray:
+        """Pooled Dice (F1) of each class, NaN for a class that never occurs."""
+        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(0) + self.confusion.sum(1))
+
+    def share_per_class(self) -> np.ndarray:
+        """Share of each class in the truth's known pixels."""
+        return _ratio(self.confusion.sum(1), self.confusion.sum())
+
     def summary(self) -> dict[str, float]:
         """Every metric by its name, and the number of pictures."""
         if not self.names:
@@ -80,13 +93,18 @@ class SegmentationScores:
         }
         if self.classes > 2:
             scores["miou"] = float(np.nanmean(self.iou_per_class()))
+            scores["mean_accuracy"] = float(np.nanmean(self.accuracy_per_class()))
+            scores["mean_dice"] = float(np.nanmean(self.dice_per_class()))
         return scores
 
 
 def _iou_per_class(confusion: np.ndarray) -> np.ndarray:
-    hits = np.diag(confusion).astype(float)
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+    hits = np.diag(confusion)
+    return _ratio(hits, confusion.sum(0) + confusion.sum(1) - hits)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
 def _two_class(confusion: np.ndarray) -> np.ndarray:

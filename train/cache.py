@@ -19,24 +19,15 @@ import numpy as np
 from filelock import FileLock
 
 from ..runtime.errors import InputError
-from ..runtime.geometry import Letterbox
-from .datasets import Source
+from .datasets import OnCanvas, Source
 
 _VERSION = 1  # of the files' layout and of how pictures are read: part of every name
 _IMAGES, _MASKS, _RECTS = "images.bin", "masks.bin", "rects.bin"
-Rect = tuple[int, int, int, int]
 
 
 def default_folder() -> Path:
     """Where caches lie unless told otherwise: portraitnet/pictures in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "portraitnet" / "pictures"
-
-
-def on_canvas(source: Source, index: int, canvas: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, Rect]:
-    """A picture letterboxed into `canvas` (height, width), its labels, and its (top, left, height, width) there."""
-    image, mask = source.read(index)
-    box = Letterbox.fit(mask.shape[:2], canvas)
-    return box.apply(image), box.apply_mask(mask), (box.top, box.left, box.height, box.width)
 
 
 class PictureCache:
@@ -57,8 +48,8 @@ class PictureCache:
         """Size on disk."""
         return self.count * self.canvas[0] * self.canvas[1] * 4
 
-    def read(self, index: int) -> tuple[np.ndarray, np.ndarray, Rect]:
-        """As `on_canvas` gives it. Read, not mapped: mapped pages would count as the process's memory."""
+    def read(self, index: int) -> OnCanvas:
+        """As the source's `on_canvas` gives it. Read, not mapped: mapped pages would count as the process's memory."""
         height, width = self.canvas
         pixels = height * width
         image = np.fromfile(self.folder / _IMAGES, np.uint8, 3 * pixels, offset=3 * pixels * index)
@@ -128,7 +119,7 @@ def _build(source: Source, canvas: tuple[int, int], folder: Path, on_progress: C
             # A few at a time: `map` alone would decode the whole set ahead of the disk.
             indices = iter(range(count))
             while some := list(islice(indices, 64)):
-                for image, mask, rect in pool.map(lambda index: on_canvas(source, index, canvas), some):
+                for image, mask, rect in pool.map(lambda index: source.on_canvas(index, canvas), some):
                     images.write(image.tobytes())
                     masks.write(mask.tobytes())
                     rects.append(rect)

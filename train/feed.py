@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..runtime.errors import InputError
 from .augment import Batch, make_batch
-from .cache import PictureCache, Rect, default_folder, on_canvas, open_cache
-from .datasets import Source, label_of
+from .cache import PictureCache, default_folder, open_cache
+from .datasets import OnCanvas, Source, label_of
 from .draws import Canvases, Chosen, Draws, RawBatch, draw
 from .recipe import DataSpec, Recipe
 
@@ -90,9 +90,9 @@ class TrainingBatches(Dataset[RawBatch]):
             images[place], masks[place], rects[place] = image, mask, rect
         return torch.from_numpy(images), torch.from_numpy(masks), torch.from_numpy(rects)
 
-    def _read(self, source: int, index: int) -> tuple[np.ndarray, np.ndarray, Rect]:
+    def _read(self, source: int, index: int) -> OnCanvas:
         cache = self.caches[source]
-        return on_canvas(self.sources[source], index, self.canvas) if cache is None else cache.read(index)
+        return self.sources[source].on_canvas(index, self.canvas) if cache is None else cache.read(index)
 
 
 class ResidentBatches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.progress import (
@@ -15,6 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from tensorboardX import SummaryWriter
+
+from ..runtime.files import write_beside
+from .balance import ClassShares
 
 
 class History:
@@ -59,9 +62,18 @@ class History:
         _append(self.scores_csv, {"step": step, **scores})
         for name, value in scores.items():
             self.board.add_scalar(f"validate/{name}", value, step)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if "fg_iou" in name)
+        metric = "/miou" if any(name.endswith("/miou") for name in scores) else "/fg_iou_per_image"
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if name.endswith(metric))
         self.bar.update(self.task, score=shown)
         self.bar.console.print(f"step {step}: {shown}")
+
+
+def write_classes(path: Path, classes: Sequence[str], shares: ClassShares) -> None:
+    """A CSV row for each class: its share of pixels and of pictures, and the weight computed from them."""
+    with write_beside(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["class", "pixels", "pictures", "weight"])
+        writer.writerows(zip(classes, shares.pixels, shares.pictures, shares.weights, strict=True))
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -20,18 +20,19 @@ from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
 from .augment import Batch
+from .balance import class_shares
 from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
 from .datasets import Source, label_of, open_source
 from .distributed import synchronize_batch_norm
 from .ema import WeightAverage
 from .evaluate import evaluate
 from .feed import TrainingBatches, feed, open_caches
-from .history import History
+from .history import History, write_classes
 from .losses import Losses, portrait_losses
 from .models import Normalize, build_model
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
-from .schedule import learning_rate
+from .schedule import learning_rate, momentum
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
@@ -70,6 +71,12 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
 
     with Progress(disable=not fabric.is_global_zero, transient=True) as bar:
         caches = open_caches(sources, recipe.data, bar)
+    class_weights = None
+    if recipe.loss.class_weights != "none":
+        shares = class_shares(sources, caches, recipe.data.train, len(classes))
+        class_weights = torch.tensor(shares.weights, dtype=torch.float32, device=fabric.device)
+        if fabric.is_global_zero:
+            write_classes(out / "classes.csv", classes, shares)
     batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
     history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
     if history:
@@ -78,9 +85,11 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         model.train()
         for step, batch in enumerate(feed(batches, first_step, fabric.device), start=first_step):
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
+            inertia = momentum(recipe.optimizer, step, recipe.run.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-            losses = batch_losses(model, normalize, batch, recipe)
+                group |= {"momentum": inertia} if "momentum" in group else {"betas": (inertia, group["betas"][1])}
+            losses = batch_losses(model, normalize, batch, recipe, class_weights)
             if not torch.isfinite(losses.total):
                 raise InputError(
                     f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.names)}. "
@@ -125,7 +134,13 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     return out / BEST
 
 
-def batch_losses(model: nn.Module, normalize: Normalize, batch: Batch, recipe: Recipe) -> Losses:
+def batch_losses(
+    model: nn.Module,
+    normalize: Normalize,
+    batch: Batch,
+    recipe: Recipe,
+    class_weights: torch.Tensor | None = None,
+) -> Losses:
     """The recipe's losses of one batch, which is on the model's device."""
 
     def view(pixels: torch.Tensor) -> torch.Tensor:
@@ -134,7 +149,7 @@ def batch_losses(model: nn.Module, normalize: Normalize, batch: Batch, recipe: R
     augmented = model(view(batch.augmented))
     # The plain view costs a second pass, and only the consistency loss asks for it.
     original = model(view(batch.original)) if recipe.loss.consistency else None
-    return portrait_losses(augmented, original, batch.labels.long(), batch.edge.long(), recipe.loss)
+    return portrait_losses(augmented, original, batch.labels.long(), batch.edge.long(), recipe.loss, class_weights)
 
 
 def _validate(
@@ -211,6 +226,6 @@ def build_optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Opti
     decoder = [p for name, p in network.named_parameters() if not name.startswith("encoder.") and p.requires_grad]
     groups = [{"params": encoder, "factor": spec.encoder_factor}, {"params": decoder, "factor": 1.0}]
     if spec.name == "sgd":
-        return torch.optim.SGD(groups, spec.learning_rate, momentum=0.9, weight_decay=spec.weight_decay)
+        return torch.optim.SGD(groups, spec.learning_rate, momentum=spec.momentum, weight_decay=spec.weight_decay)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.name]
-    return kind(groups, spec.learning_rate, weight_decay=spec.weight_decay)
+    return kind(groups, spec.learning_rate, betas=(spec.momentum, 0.999), weight_decay=spec.weight_decay)

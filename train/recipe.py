@@ -23,10 +23,10 @@ RECIPES = Path(__file__).parent / "recipes"
 class SourceSpec:
     """One data set, and how much of it is drawn."""
 
-    kind: str  # folder, voc, voc_person, eg1800_portraitnet, eg1800_clova, eg1800_original, synthetic
+    kind: str  # folder, voc, celebamask ...: see datasets.LAYOUTS; or synthetic
     path: str = ""  # relative to data.root
-    split: str = "train"  # train | val | all
-    holdout: float = 0.2  # share kept for `val` by file hash, for sets that come without splits
+    split: str = "train"  # train | val | test | all, as far as the set has them
+    holdout: float = 0.2  # share kept for `val` by hash, for sets that come without splits
     weight: float = 1.0  # how often a picture is drawn, relative to the other sources' pictures
     upper_body: float = 0.0  # probability of cropping a person to head and upper body
     only_portraits: bool = False  # keep pictures framed like portraits (see datasets.base.is_portrait)
@@ -64,12 +64,17 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class LossSpec:
-    """Weights of the losses beside cross entropy; 0 leaves one out. The paper has the first two."""
+    """How each pixel is judged, and the weights of the losses beside that; 0 leaves one out."""
 
-    consistency: float = 2.0
+    pixel: Literal["cross_entropy", "exponential"] = "cross_entropy"
+    class_weights: Literal["none", "inverse_log"] = "none"  # computed from the training masks
+    hard_threshold: float = 0.0  # only pixels whose true class is less probable than this count (OHEM); 0: all
+    hard_pixels: int = 100_000  # and at least so many of a batch's
+    consistency: float = 2.0  # this and the next are the paper's
     edge: float = 0.1
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
-    auxiliary: float = 0.4  # cross entropy of a second head, where the network has one
+    dice: float = 0.0  # soft Dice of every class, over the batch
+    auxiliary: float = 0.4  # the pixel loss of a second head, where the network has one
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class OptimizerSpec:
     name: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine", "step", "poly"] = "cosine"
+    momentum: float = 0.9  # of sgd; for adam, its beta1
+    schedule: Literal["constant", "cosine", "step", "poly", "onecycle"] = "cosine"  # onecycle: momentum too
     warmup_steps: int = 0
     step_every: int = 1000  # schedule: step
     step_factor: float = 0.9
@@ -116,17 +122,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = Path(name)
     if not path.suffix:
         path = RECIPES / f"{name}.yaml"
-    if not path.is_file():
-        raise InputError(f"no recipe {str(name)!r}{_nearest(str(name), shipped_recipes())}")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(tree, dict):
-            raise InputError(f"{path}: a recipe is a YAML mapping with keys like model, data and run")
-        tree.setdefault("name", path.stem)
-        for override in overrides:
-            _override(tree, override)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable YAML: {error}") from error
+    tree = {**_read_tree(path, str(name)), "name": path.stem}
+    for override in overrides:
+        _override(tree, override)
     return parse(Recipe, tree, path.name)
 
 
@@ -165,6 +163,33 @@ def parse(kind: type, value: Any, where: str = "recipe") -> Any:
     return _scalar(kind, value, where)
 
 
+def _read_tree(path: Path, name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe file as plain data, laid over the shipped recipe that its key `base` names."""
+    if not path.is_file():
+        raise InputError(f"no recipe {name!r}{_nearest(name, shipped_recipes())}")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: a recipe is a YAML mapping with keys like model, data and run")
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    below = RECIPES / f"{base}.yaml"
+    if base not in shipped_recipes() or below in above:
+        raise InputError(f"{path}: base {base!r} is not another shipped recipe{_nearest(str(base), shipped_recipes())}")
+    return _laid_over(_read_tree(below, base, (*above, path)), tree)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = below.get(key)
+        merged[key] = _laid_over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
 def _scalar(kind: type, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, str):
         try:
@@ -190,7 +215,10 @@ def _override(tree: dict[str, Any], text: str) -> None:
         branch = branch.setdefault(section, {})
         if not isinstance(branch, dict):
             raise InputError(f"{text!r}: {section!r} has no keys of its own")
-    branch[last] = yaml.safe_load(value)
+    try:
+        branch[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"{text!r} is not readable YAML: {error}") from error
 
 
 def _types(kind: type) -> dict[str, Any]:

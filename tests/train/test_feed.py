@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train import cache as cache_module
-from portraitnet.train.cache import on_canvas, open_cache
+from portraitnet.train.cache import open_cache
 from portraitnet.train.datasets import open_source
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.synthetic import Synthetic
@@ -48,7 +48,7 @@ def test_a_cache_holds_what_the_source_gives(folder_set, tmp_path):
     assert len(cache) == len(source) == 6
     images, masks = cache.mapped()
     for index in range(6):
-        for kept, made in zip(cache.read(index), on_canvas(source, index, CANVAS), strict=True):
+        for kept, made in zip(cache.read(index), source.on_canvas(index, CANVAS), strict=True):
             np.testing.assert_array_equal(kept, made)
         np.testing.assert_array_equal(images[index], cache.read(index)[0])
         np.testing.assert_array_equal(masks[index], cache.read(index)[1])
@@ -115,7 +115,7 @@ def test_a_cache_that_cannot_be_written_says_so(folder_set, tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache_module, "on_canvas", full)
+    monkeypatch.setattr(Folder, "on_canvas", full)
     with pytest.raises(InputError, match="No space left"):
         open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "home")
     assert [p.suffix for p in (tmp_path / "home").iterdir()] == [".lock"]

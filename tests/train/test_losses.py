@@ -40,8 +40,8 @@ def test_total_weighs_the_parts_and_unknown_pixels_do_not_count():
     torch.testing.assert_close(losses.total, total)
     half = mask.clone()
     half[1] = 255
-    known = portrait_losses(views[0], None, half, edge, LossSpec(0, 0))
-    first = portrait_losses(Logits(views[0].mask[:1], None), None, mask[:1], edge[:1], LossSpec(0, 0))
+    known = portrait_losses(views[0], None, half, edge, LossSpec(consistency=0, edge=0))
+    first = portrait_losses(Logits(views[0].mask[:1], None), None, mask[:1], edge[:1], LossSpec(consistency=0, edge=0))
     torch.testing.assert_close(known.total, first.total)
 
 
@@ -58,5 +58,5 @@ def test_soft_jaccard_is_one_minus_iou_when_the_network_is_certain():
 
 def test_jaccard_joins_the_total_with_its_weight():
     views, mask = Logits(torch.randn(2, 2, 8, 8), None), torch.randint(0, 2, (2, 8, 8))
-    losses = portrait_losses(views, None, mask, mask, LossSpec(0, 0, jaccard=0.3))
+    losses = portrait_losses(views, None, mask, mask, LossSpec(consistency=0, edge=0, jaccard=0.3))
     assert float(losses.total) == pytest.approx(float(losses.mask + 0.3 * soft_jaccard_loss(views.mask, mask)))

@@ -76,7 +76,7 @@ def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, outp
     logits = model(pictures)
     assert logits.mask.shape == logits.auxiliary.shape == (2, 3, 64, 96)
     assert logits.edge is None
-    losses = portrait_losses(logits, None, labels, labels, LossSpec(0, 0))
+    losses = portrait_losses(logits, None, labels, labels, LossSpec(consistency=0, edge=0))
     losses.total.backward()
     torch.testing.assert_close(losses.total, losses.mask + 0.4 * losses.auxiliary)
     # timm starts a ResNet's residual branches at zero: what lies before them moves from the second step on.

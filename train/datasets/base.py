@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,14 @@ import cv2
 import numpy as np
 
 from ...runtime.errors import InputError
+from ...runtime.geometry import Letterbox, resize
 from ...runtime.images import load_image
 from ...runtime.metrics import IGNORE
 
 PORTRAIT_CLASSES = ("background", "person")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+HALF = 127  # of 255: masks and alphas above it are the person
+Rect = tuple[int, int, int, int]
+OnCanvas = tuple[np.ndarray, np.ndarray, Rect]
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,20 @@ class Source(Protocol):
         """uint8 RGB height x width x 3, and uint8 labels height x width with IGNORE for unknown pixels."""
         ...
 
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        """The picture and its labels letterboxed into `canvas` (height, width), and where it lies there."""
+        ...
+
 
 class FileSource:
-    """A Source over Items; subclasses fill `items` and say how a mask file becomes labels."""
+    """A Source over Items; subclasses fill `items` and say how a mask file becomes labels.
+
+    `skipped` are the names of pictures that lack a file.
+    """
 
     classes: tuple[str, ...] = PORTRAIT_CLASSES
     items: Sequence[Item]
+    skipped: Sequence[str]
 
     def read_mask(self, item: Item) -> np.ndarray:
         """uint8 labels height x width, IGNORE where unknown."""
@@ -73,12 +83,11 @@ class FileSource:
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         item = self.items[index]
         image, mask = load_image(item.image), self.read_mask(item)
-        if image.shape[:2] != mask.shape:
-            raise InputError(
-                f"{item.mask}: the mask is {mask.shape[1]}x{mask.shape[0]} but its picture "
-                f"{item.image.name} is {image.shape[1]}x{image.shape[0]}"
-            )
+        check_same_size(item, image, mask)
         return image, self.check_labels(item, mask)
+
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return letterboxed(*self.read(index), canvas)
 
     def check_labels(self, item: Item, mask: np.ndarray) -> np.ndarray:
         """The mask itself, once every value is known to be a class or IGNORE."""
@@ -90,6 +99,26 @@ class FileSource:
                 f"or {IGNORE} for unknown pixels"
             )
         return mask
+
+
+class MattingSource(FileSource):
+    """Items with soft alpha: a person is where alpha is above one half, once it has its final size."""
+
+    def read_alpha(self, item: Item) -> np.ndarray:
+        """uint8 alpha height x width, 0..255."""
+        raise NotImplementedError(type(self).__name__)
+
+    def read_mask(self, item: Item) -> np.ndarray:
+        return (self.read_alpha(item) > HALF).astype(np.uint8)
+
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        item = self.items[index]
+        image, alpha = load_image(item.image), self.read_alpha(item)
+        check_same_size(item, image, alpha)
+        box = Letterbox.fit(alpha.shape, canvas)
+        labels = np.zeros(canvas, np.uint8)
+        box.content(labels)[:] = resize(alpha, (box.height, box.width)) > HALF
+        return box.apply(image), labels, (box.top, box.left, box.height, box.width)
 
 
 class Subset:
@@ -110,26 +139,23 @@ class Subset:
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.source.read(self.indices[index])
 
-
-def pair_by_stem(images: Path, masks: Path) -> tuple[list[Item], list[str]]:
-    """Items for every picture with a mask of the same stem, in name order, and the names without a mask."""
-    for folder in (images, masks):
-        if not folder.is_dir():
-            raise InputError(f"{folder} is not a folder; expected images/ and masks/ with the same file stems")
-    mask_of = {path.stem: path for path in _pictures(masks)}
-    pictures = _pictures(images)
-    items = [Item(path.name, path, mask_of[path.stem]) for path in pictures if path.stem in mask_of]
-    return items, [path.name for path in pictures if path.stem not in mask_of]
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return self.source.on_canvas(self.indices[index], canvas)
 
 
-def split_by_hash(items: Sequence[Item], split: str, holdout: float) -> list[Item]:
-    """The `train`, `val` or `all` part; a picture's bytes decide, so that copies never fall on both sides."""
-    if split == "all":
-        return list(items)
-    if split not in ("train", "val"):
-        raise InputError(f"split {split!r} is none of train, val, all")
-    held = [_share_of_hash(item.image) < holdout for item in items]
-    return [item for item, out in zip(items, held, strict=True) if out == (split == "val")]
+def check_same_size(item: Item, image: np.ndarray, mask: np.ndarray) -> None:
+    """Refuse a mask that is not as large as its picture."""
+    if image.shape[:2] != mask.shape:
+        raise InputError(
+            f"{item.mask}: the mask is {mask.shape[1]}x{mask.shape[0]} but its picture "
+            f"{item.image.name} is {image.shape[1]}x{image.shape[0]}"
+        )
+
+
+def letterboxed(image: np.ndarray, mask: np.ndarray, canvas: tuple[int, int]) -> OnCanvas:
+    """Picture and labels on a `canvas` (height, width), and the (top, left, height, width) that they fill."""
+    box = Letterbox.fit(mask.shape[:2], canvas)
+    return box.apply(image), box.apply_mask(mask), (box.top, box.left, box.height, box.width)
 
 
 def is_portrait(mask: np.ndarray) -> bool:
@@ -148,13 +174,3 @@ def is_portrait(mask: np.ndarray) -> bool:
 def select(source: Source, keep: Callable[[np.ndarray], bool]) -> Subset:
     """The pictures whose labels satisfy `keep`."""
     return Subset(source, [index for index in range(len(source)) if keep(source.read(index)[1])])
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _share_of_hash(path: Path) -> float:
-    return int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:4], "big") / 2**32

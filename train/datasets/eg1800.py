@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
@@ -17,9 +16,9 @@ import numpy as np
 
 from ...runtime.errors import InputError
 from ...runtime.images import MAX_PIXELS, load_mask
-from .base import FileSource, Item, split_by_hash
+from .base import FileSource, Item
+from .listing import find_root, parts_of, pictures, read_list, split_by_hash, with_files
 
-MISSING_LIMIT = 0.25  # share of a pack's names that may lack a file; the published packs lack up to 14 %
 HOLDOUT = 1 / 6  # 300 of 1800, where a pack brings no lists
 _MAT_BYTES = 8 * MAX_PIXELS  # a mask of doubles
 
@@ -31,10 +30,10 @@ class Eg1800PortraitNet(FileSource):
     """
 
     def __init__(self, root: Path, split: str = "train") -> None:
-        _need_folders(root, "Images", "Labels")
-        names = [name for part in _parts(split, "train", "test") for name in _read_list(root / f"eg1800_{part}.txt")]
+        find_root(root, "Images", "Labels")
+        names = [name for part in _parts(split, "train", "test") for name in _names(root / f"eg1800_{part}.txt")]
         items = (Item(name, root / "Images" / name, root / "Labels" / name) for name in names)
-        self.items, self.skipped = _with_files(root, items)
+        self.items, self.skipped = with_files(root, items)
 
     def read_mask(self, item: Item) -> np.ndarray:
         return (load_mask(item.mask) == 1).astype(np.uint8)
@@ -48,16 +47,16 @@ class Eg1800Clova(FileSource):
     """
 
     def __init__(self, root: Path, split: str = "train") -> None:
-        home = root if (root / "images_data_crop").is_dir() else root / "Portrait"
-        images, masks = _need_folders(home, "images_data_crop", "GT_png")
+        home = find_root(root, "images_data_crop", "GT_png", inside=["Portrait"])
+        images, masks = home / "images_data_crop", home / "GT_png"
         parts = _parts(split, "train", "val")
         listed = (home / "train.txt").is_file() and (home / "val.txt").is_file()
         if listed:
-            stems = [_number(n, home) for part in parts for n in _read_list(home / f"{part}.txt")]
+            stems = [_number(n, home) for part in parts for n in _names(home / f"{part}.txt")]
         else:
-            stems = sorted({p.stem for p in _visible(images)} | {p.stem[: -len("_mask")] for p in _visible(masks)})
+            stems = sorted({p.stem for p in pictures(images)} | {p.stem[: -len("_mask")] for p in pictures(masks)})
         items = (Item(stem, images / f"{stem}.jpg", masks / f"{stem}_mask.png") for stem in stems)
-        found, self.skipped = _with_files(home, items)
+        found, self.skipped = with_files(home, items)
         part = parts[0] if len(parts) == 1 else "all"
         self.items = found if listed else split_by_hash(found, part, HOLDOUT)
 
@@ -72,14 +71,15 @@ class Eg1800Original(FileSource):
     """
 
     def __init__(self, root: Path, split: str = "train") -> None:
-        images, masks = _need_folders(root, "images_data_crop", "images_mask")
+        find_root(root, "images_data_crop", "images_mask")
+        images, masks = root / "images_data_crop", root / "images_mask"
         stems = [
             _number(str(value), root)
             for part in _parts(split, "train", "test")
             for value in read_matrix(root / f"{part}list.mat", f"{part}list").ravel().astype(int)
         ]
         items = (Item(stem, images / f"{stem}.jpg", masks / f"{stem}_mask.mat") for stem in stems)
-        self.items, self.skipped = _with_files(root, items)
+        self.items, self.skipped = with_files(root, items)
 
     def read_mask(self, item: Item) -> np.ndarray:
         mask = read_matrix(item.mask, "mask")
@@ -134,31 +134,12 @@ def _inflate(packed: bytes, path: Path) -> BytesIO:
 
 
 def _parts(split: str, train: str, test: str) -> list[str]:
-    """The pack's own names of the lists that make up a split."""
-    parts = {"train": [train], "test": [test], "val": [test], "all": [train, test]}
-    if split not in parts:
-        raise InputError(f"split {split!r} is none of {', '.join(parts)}")
-    return parts[split]
+    return parts_of(split, {"train": [train], "test": [test], "val": [test]})
 
 
-def _need_folders(root: Path, *names: str) -> list[Path]:
-    missing = [name for name in names if not (root / name).is_dir()]
-    if missing:
-        raise InputError(
-            f"{root} lacks {' and '.join(missing)}: it is not this pack of EG1800, try another of "
-            "eg1800_portraitnet, eg1800_clova, eg1800_original"
-        )
-    return [root / name for name in names]
-
-
-def _read_list(path: Path) -> list[str]:
-    """The names in a list file, one a line; none may lead out of its folder."""
-    if not path.is_file():
-        raise InputError(f"{path} is missing; it lists the pictures of the split")
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file") from error
+def _names(path: Path) -> list[str]:
+    """The names in a list file; none may lead out of its folder."""
+    names = read_list(path)
     for name in names:
         if name in (".", "..") or "/" in name or "\\" in name:
             raise InputError(f"{path}: {name!r} is not a plain file name")
@@ -170,24 +151,3 @@ def _number(text: str, home: Path) -> str:
     if not (text.isascii() and text.isdigit()):
         raise InputError(f"{home}: {text!r} in its lists is not a picture number")
     return text.lstrip("0").zfill(5)
-
-
-def _visible(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
-
-
-def _with_files(home: Path, items: Iterable[Item]) -> tuple[list[Item], list[str]]:
-    """Items whose two files exist, and the names of the others. Raises InputError when those are too many."""
-    found: list[Item] = []
-    skipped: list[str] = []
-    for item in items:
-        if item.image.is_file() and item.mask.is_file():
-            found.append(item)
-        else:
-            skipped.append(item.name)
-    if len(skipped) > MISSING_LIMIT * (len(found) + len(skipped)):
-        raise InputError(
-            f"{home}: {len(skipped)} of {len(found) + len(skipped)} pictures lack the image or the mask, "
-            f"the first is {skipped[0]}; the download is not complete"
-        )
-    return found, skipped

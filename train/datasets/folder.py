@@ -1,4 +1,7 @@
-"""`folder`: images/* with masks/* of the same stem. The layout for one's own photographs."""
+"""`folder`: images/* with masks/* of the same stem. The layout for one's own photographs.
+
+Beside them may lie confidence/*.png, as `portraitnet data label` writes it: pixels below one half are unknown.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ import numpy as np
 
 from ...runtime.errors import InputError
 from ...runtime.images import load_mask
-from .base import PORTRAIT_CLASSES, FileSource, Item, pair_by_stem, split_by_hash
+from ...runtime.metrics import IGNORE
+from .base import HALF, PORTRAIT_CLASSES, FileSource, Item
+from .listing import pair_by_stem, split_by_hash
+
+CONFIDENCE = "confidence"
 
 
 class Folder(FileSource):
@@ -26,14 +33,32 @@ class Folder(FileSource):
             raise InputError(f"{root}: no picture in images/ has a mask of the same name in masks/")
         self.classes = classes
         self.items = split_by_hash(pairs, split, holdout)
+        self.confidence = root / CONFIDENCE
 
     def read_mask(self, item: Item) -> np.ndarray:
+        labels, sure = self._labels(item), self._confidence_of(item)
+        if sure is None:
+            return labels
+        confidence = load_mask(sure)
+        if confidence.shape != labels.shape:
+            raise InputError(f"{sure} is not as large as {item.mask}")
+        return np.where(confidence > HALF, labels, IGNORE).astype(np.uint8)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        sure = self._confidence_of(self.items[index])
+        return super().files(index) if sure is None else (*super().files(index), sure)
+
+    def _confidence_of(self, item: Item) -> Path | None:
+        path = self.confidence / f"{item.image.stem}.png"
+        return path if path.is_file() else None
+
+    def _labels(self, item: Item) -> np.ndarray:
         mask = load_mask(item.mask)
         if len(self.classes) > 2 or mask.max() <= 1:
             return mask
-        if mask.max() <= 127:
+        if mask.max() <= HALF:
             raise InputError(
                 f"{item.mask}: unknown values up to {mask.max()}; a person's mask holds 0/1, or 0/255. "
                 "For label numbers name the classes (model.classes)"
             )
-        return (mask > 127).astype(np.uint8)
+        return (mask > HALF).astype(np.uint8)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..synthetic import render_portrait
-from .base import PORTRAIT_CLASSES
+from .base import PORTRAIT_CLASSES, OnCanvas, letterboxed
 
 TRAIN_SCENES = 100_000
 VALIDATION_SCENES = 256
@@ -34,3 +34,6 @@ class Synthetic:
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return render_portrait(self.first_seed + index, self.size)
+
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return letterboxed(*self.read(index), canvas)

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ...runtime.errors import InputError
 from ...runtime.images import load_mask
 from ...runtime.metrics import IGNORE
 from .base import PORTRAIT_CLASSES, FileSource, Item
+from .listing import find_root, inside, parts_of, read_list, with_files
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
     "tvmonitor",
 )
+_FOLDERS = ("JPEGImages", "SegmentationClass", "ImageSets")
 PERSON = VOC_CLASSES.index("person")
 
 
@@ -25,24 +26,15 @@ class Voc(FileSource):
     classes: tuple[str, ...] = VOC_CLASSES
 
     def __init__(self, root: Path, split: str = "train") -> None:
-        places = [root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"]
-        home = next((place for place in places if (place / "ImageSets").is_dir()), None)
-        if home is None:
-            raise InputError(f"{root} holds no VOC2012 tree (JPEGImages, SegmentationClass, ImageSets)")
-        parts = {"all": ["train", "val"], "trainval": ["train", "val"]}.get(split, [split])
-        names: list[str] = []
-        for part in parts:
-            listing = home / "ImageSets" / "Segmentation" / f"{part}.txt"
-            if not listing.is_file():
-                raise InputError(f"{listing} is missing; splits are train, val and all")
-            names += listing.read_text(encoding="utf-8").split()
-        self.items = [
-            Item(name, home / "JPEGImages" / f"{name}.jpg", home / "SegmentationClass" / f"{name}.png")
+        home = find_root(root, *_FOLDERS, inside=["VOC2012", "VOCdevkit/VOC2012"])
+        lists = home / "ImageSets" / "Segmentation"
+        parts = parts_of(split, {"train": ["train"], "val": ["val"], "trainval": ["train", "val"]})
+        names = [name for part in parts for name in read_list(lists / f"{part}.txt")]
+        items = (
+            Item(name, inside(home, f"JPEGImages/{name}.jpg", lists), home / f"SegmentationClass/{name}.png")
             for name in names
-        ]
-        missing = [str(path) for i in self.items for path in (i.image, i.mask) if not path.is_file()]
-        if missing:
-            raise InputError(f"{len(missing)} files of {home} are missing, the first is {missing[0]}")
+        )
+        self.items, self.skipped = with_files(home, items)
 
     def read_mask(self, item: Item) -> np.ndarray:
         return load_mask(item.mask)

@@ -27,6 +27,7 @@ class ModelSpec:
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
     convolution: str = "separable"  # separable (the paper's D-block) or plain (the U-Net-like rivals)
     edge_head: bool = True  # portraitnet's boundary head, used in training only
+    one_logit: bool = False  # portraitnet's mask head gives the person's logit alone: binary cross entropy
     output_stride: int = 8  # of the dilated encoder of all but portraitnet: 8 or 16
     auxiliary_head: bool = False  # their second head, used in training only (ocr always has one)
     classes: tuple[str, ...] = ("background", "person")
@@ -59,6 +60,8 @@ def build_model(spec: ModelSpec) -> nn.Module:
         raise InputError(f"model.convolution is {spec.convolution!r}; it must be separable or plain")
     if spec.auxiliary_head:
         raise InputError(f"model.auxiliary_head belongs to {', '.join(HEADS)}; portraitnet has edge_head")
+    if spec.one_logit and len(spec.classes) != 2:
+        raise InputError(f"model.one_logit tells two classes apart, not {len(spec.classes)}")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options)
     return PortraitNet(
         encoder,
@@ -66,12 +69,13 @@ def build_model(spec: ModelSpec) -> nn.Module:
         classes=len(spec.classes),
         convolution=spec.convolution,
         edge_head=spec.edge_head,
+        one_logit=spec.one_logit,
     )
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
-    if spec.paper_options:
-        raise InputError("model.paper_options describe PortraitNet's own encoder; leave them out here")
+    if spec.paper_options or spec.one_logit:
+        raise InputError("model.paper_options and one_logit describe PortraitNet; leave them out here")
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, output_stride=spec.output_stride)

@@ -65,7 +65,8 @@ class PortraitNet(nn.Module):
 
     `encoder` gives maps of `encoder_channels` at strides 2..32. Skips whose width differs from the decoder's
     pass a 1x1 projection (never the case with MobileNetV2, whose widths the decoder's defaults are).
-    `convolution` is "separable" (the paper) or "plain" (the U-Net-like ResNet rivals).
+    `convolution` is "separable" (the paper) or "plain" (the U-Net-like ResNet rivals). With `one_logit` the
+    background's logit is zero, so that cross entropy is the binary cross entropy of the other.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class PortraitNet(nn.Module):
         classes: int = 2,
         convolution: str = "separable",
         edge_head: bool = True,
+        one_logit: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.one_logit = one_logit
         widths = [encoder_channels[-1], *DECODER_CHANNELS]
         self.blocks = nn.ModuleList(DecoderBlock(above, below, convolution) for above, below in pairwise(widths))
         self.upsamples = nn.ModuleList(_upsample(width) for width in DECODER_CHANNELS)
@@ -85,7 +88,7 @@ class PortraitNet(nn.Module):
         self.laterals = nn.ModuleList(
             nn.Identity() if given == wanted else _project(given, wanted) for given, wanted in skips
         )
-        self.mask_head = nn.Conv2d(DECODER_CHANNELS[-1], classes, 3, padding=1, bias=False)
+        self.mask_head = nn.Conv2d(DECODER_CHANNELS[-1], 1 if one_logit else classes, 3, padding=1, bias=False)
         self.edge_head = nn.Conv2d(DECODER_CHANNELS[-1], 2, 3, padding=1, bias=False) if edge_head else None
 
     def forward(self, x: torch.Tensor) -> Logits:
@@ -95,7 +98,10 @@ class PortraitNet(nn.Module):
         for stage, skip in enumerate((sixteenth, eighth, quarter), start=1):
             x = self.upsamples[stage](self.blocks[stage](x + self.laterals[stage - 1](skip)))
         x = self.upsamples[4](self.blocks[4](x))
-        return Logits(self.mask_head(x), self.edge_head(x) if self.edge_head is not None else None)
+        mask = self.mask_head(x)
+        if self.one_logit:
+            mask = torch.cat([torch.zeros_like(mask), mask], 1)
+        return Logits(mask, self.edge_head(x) if self.edge_head is not None else None)
 
 
 def _upsample(channels: int) -> nn.ConvTranspose2d:
