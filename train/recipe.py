@@ -122,7 +122,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = Path(name)
     if not path.suffix:
         path = RECIPES / f"{name}.yaml"
-    tree = {**_read_tree(path, str(name)), "name": path.stem}
+    tree = {"name": path.stem, **_read_tree(path, str(name))}
     for override in overrides:
         _override(tree, override)
     return parse(Recipe, tree, path.name)

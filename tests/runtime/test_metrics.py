@@ -63,3 +63,17 @@ def test_wrong_use_is_refused():
         scores.summary()
     with pytest.raises(ValueError, match="differ in size"):
         scores.add("a", np.zeros((2, 2), int), np.zeros((2, 3), int))
+
+
+def test_each_class_has_iou_accuracy_dice_and_share_by_hand():
+    scores = SegmentationScores(classes=4)
+    truth = np.array([[0, 0, 0, 1, 1, 2, IGNORE]])
+    scores.add("a", np.array([[0, 0, 1, 1, 0, 2, 3]]), truth)
+    assert scores.iou_per_class()[:3] == pytest.approx([2 / 4, 1 / 3, 1])
+    assert scores.accuracy_per_class()[:3] == pytest.approx([2 / 3, 1 / 2, 1])
+    assert scores.dice_per_class()[:3] == pytest.approx([4 / 6, 2 / 4, 1])
+    assert scores.share_per_class() == pytest.approx([3 / 6, 2 / 6, 1 / 6, 0])
+    assert np.isnan([scores.iou_per_class()[3], scores.accuracy_per_class()[3], scores.dice_per_class()[3]]).all()
+    summary = scores.summary()
+    assert summary["mean_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert summary["mean_dice"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)

@@ -4,8 +4,15 @@ import pytest
 import torch
 
 from portraitnet.runtime.metrics import IGNORE
-from portraitnet.train.losses import consistency_loss, focal_edge_loss, portrait_losses, soft_jaccard_loss
-from portraitnet.train.models import Logits
+from portraitnet.train.losses import (
+    consistency_loss,
+    focal_edge_loss,
+    pixel_loss,
+    portrait_losses,
+    soft_dice_loss,
+    soft_jaccard_loss,
+)
+from portraitnet.train.models import Logits, ModelSpec, build_model
 from portraitnet.train.recipe import LossSpec
 
 
@@ -60,3 +67,70 @@ def test_jaccard_joins_the_total_with_its_weight():
     views, mask = Logits(torch.randn(2, 2, 8, 8), None), torch.randint(0, 2, (2, 8, 8))
     losses = portrait_losses(views, None, mask, mask, LossSpec(consistency=0, edge=0, jaccard=0.3))
     assert float(losses.total) == pytest.approx(float(losses.mask + 0.3 * soft_jaccard_loss(views.mask, mask)))
+
+
+def entropies(logits, labels):
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="none").flatten()
+
+
+@pytest.fixture
+def pixels():
+    torch.manual_seed(0)
+    return 2 * torch.randn(2, 3, 6, 6), torch.randint(0, 3, (2, 6, 6))
+
+
+def test_class_weights_make_it_a_weighted_mean_as_torch_has_it(pixels):
+    logits, labels = pixels
+    labels[0, 0] = IGNORE
+    weights = torch.tensor([1.0, 5.0, 0.2])
+    expected = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=IGNORE)
+    torch.testing.assert_close(pixel_loss(logits, labels, LossSpec(), weights), expected)
+
+
+@pytest.mark.parametrize("least", [5, 70])
+def test_only_hard_pixels_count_but_never_fewer_than_the_hardest(pixels, least):
+    each = entropies(*pixels).sort(descending=True).values
+    below = int((each > -math.log(0.7)).sum())
+    assert 5 < below < 70
+    found = pixel_loss(*pixels, LossSpec(hard_threshold=0.7, hard_pixels=least))
+    torch.testing.assert_close(found, each[: max(below, least)].mean())
+    few = pixel_loss(*pixels, LossSpec(hard_threshold=0.7, hard_pixels=1000))  # more than there are
+    torch.testing.assert_close(few, each.mean())
+
+
+def test_exponential_cross_entropy_and_its_slope_where_the_network_is_certain(pixels):
+    logits, labels = pixels
+    found = pixel_loss(logits, labels, LossSpec(pixel="exponential"))
+    torch.testing.assert_close(found, (entropies(logits, labels) ** 0.3).mean())
+    certain = (60.0 * torch.nn.functional.one_hot(labels, 3).movedim(3, 1)).requires_grad_()
+    pixel_loss(certain, labels, LossSpec(pixel="exponential")).backward()
+    assert certain.grad.isfinite().all()
+
+
+def test_a_batch_of_unknown_pixels_has_a_loss_of_zero_with_a_gradient(pixels):
+    logits, labels = pixels[0].requires_grad_(), torch.full_like(pixels[1], IGNORE)
+    loss = pixel_loss(logits, labels, LossSpec(), torch.ones(3))
+    loss.backward()
+    assert loss.item() == 0
+
+
+def test_dice_counts_present_classes_and_known_pixels():
+    mask = torch.tensor([[[0, 0, 0, 1, 1, IGNORE]]])  # class 2 is absent
+    predicted = torch.tensor([[[0, 0, 1, 1, 0, 2]]])
+    logits = 50.0 * torch.nn.functional.one_hot(predicted, 3).movedim(3, 1)
+    assert float(soft_dice_loss(logits, mask)) == pytest.approx(1 - (4 / 6 + 2 / 4) / 2)
+
+
+def test_dice_joins_the_total_with_its_weight(pixels):
+    logits, labels = pixels
+    losses = portrait_losses(Logits(logits), None, labels, labels, LossSpec(consistency=0, edge=0, dice=0.5))
+    assert float(losses.total) == pytest.approx(float(losses.mask + 0.5 * soft_dice_loss(logits, labels)))
+
+
+def test_one_logit_gives_binary_cross_entropy():
+    torch.manual_seed(0)
+    model = build_model(ModelSpec(encoder="mobilenetv3_small_100", one_logit=True, edge_head=False))
+    assert model.mask_head.out_channels == 1
+    logits, labels = model(torch.rand(2, 3, 64, 64)).mask, torch.randint(0, 2, (2, 64, 64))
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], labels.float())
+    torch.testing.assert_close(pixel_loss(logits, labels, LossSpec()), expected)

@@ -1,7 +1,10 @@
 import pytest
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.recipe import load_recipe, shipped_recipes
+from portraitnet.train.datasets.cityscapes import CITYSCAPES_CLASSES
+from portraitnet.train.datasets.parsing import EASYPORTRAIT_CLASSES, FASSEG_CLASSES, CelebAMaskHq
+from portraitnet.train.datasets.voc import VOC_CLASSES
+from portraitnet.train.recipe import RECIPES, load_recipe, shipped_recipes
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -9,6 +12,26 @@ def test_shipped_recipes_load_and_say_what_to_expect(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert len(recipe.about) > 40
+    header = [line for line in (RECIPES / f"{name}.yaml").read_text().splitlines() if line.startswith("#")]
+    assert any(f"portraitnet train {name}" in line for line in header)
+
+
+CLASSES = {
+    "voc": VOC_CLASSES,
+    "easyportrait": EASYPORTRAIT_CLASSES,
+    "celebamask": CelebAMaskHq.classes,
+    "fasseg": FASSEG_CLASSES,
+    "cityscapes": CITYSCAPES_CLASSES,
+}
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_names_the_classes_of_its_data_and_its_held_out_part(name):
+    recipe = load_recipe(name)
+    for spec in (*recipe.data.train, *recipe.data.validate):
+        assert recipe.model.classes == CLASSES.get(spec.kind, ("background", "person"))
+    assert {spec.split for spec in recipe.data.train} == {"train"}
+    assert not {spec.split for spec in recipe.data.validate} & {"train", "all"}
 
 
 def test_overrides_reach_nested_keys(tmp_path):
@@ -54,3 +77,19 @@ def test_yaml_cannot_run_code(tmp_path):
     with pytest.raises(InputError):
         load_recipe(file)
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_recipe_is_laid_over_its_base(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: demo\nabout: mine\nrun: {steps: 7}\ndata: {size: [64, 64]}")
+    mine, demo = load_recipe(file, ["optimizer.name=sgd"]), load_recipe("demo")
+    assert (mine.name, mine.about, mine.run.steps, mine.run.batch) == ("mine", "mine", 7, demo.run.batch)
+    assert (mine.data.size, mine.data.train, mine.optimizer.name) == ((64, 64), demo.data.train, "sgd")
+
+
+@pytest.mark.parametrize("base", ["demos", "../demo", "/etc/passwd", "[demo]", "7"])
+def test_a_base_must_be_a_shipped_recipe(tmp_path, base):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"base: {base}")
+    with pytest.raises(InputError, match=r"mine\.yaml: base .* is not another shipped recipe"):
+        load_recipe(file)
