@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .cli_data import data_app
 from .runtime.errors import InputError
 
 app = typer.Typer(
@@ -22,10 +23,13 @@ app = typer.Typer(
 # Top-level module -> the pip extra that brings it.
 _EXTRAS = {
     "train": ["torch", "timm", "lightning", "safetensors", "filelock", "yaml", "scipy", "tensorboard", "tensorboardX"],
+    "teacher": ["transformers"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "bench": ["matplotlib", "skimage", "jinja2"],
 }
+
+app.add_typer(data_app, name="data")
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
@@ -136,21 +140,22 @@ def evaluate_command(
     only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="At most so many pictures of each set.")] = 0,
     worst: Annotated[Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write the table of several models and sets here, as CSV and PNG.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the scores to this folder, as CSV and PNG.")] = None,
     threads: Threads = 2,
 ) -> None:
     """Score models in any format by the same code: foreground IoU per image, boundary IoU, pooled mIoU.
 
-    Several models or several sets give the cross-data-set table, a row for each model:
+    Models of many classes also get IoU, accuracy and Dice of each class. Several models or several sets give the
+    cross-data-set table, a row for each model:
     portraitnet evaluate a.safetensors b.tflite --data people --data voc_person:VOCdevkit
     """
-    from rich.progress import Progress, track
+    from rich.progress import Progress
 
+    from .benchmarks.accuracy import class_table, cross_table, headline, score, write_cross_table
+    from .benchmarks.table import table
     from .export.models import open_model
     from .train.datasets import label_of, open_source, source_kinds
-    from .train.evaluate import evaluate, write_worst_cases
+    from .train.evaluate import write_worst_cases
     from .train.recipe import SourceSpec
 
     segmenter = open_model(models[0], threads=threads)
@@ -160,30 +165,24 @@ def evaluate_command(
         chosen, path = (named, path) if path and named in source_kinds() else (kind, place)
         spec = SourceSpec(chosen, path, split, holdout, only_portraits=only_portraits, limit=limit)
         sets.append((label_of(spec), open_source(spec, Path(), segmenter.contract.size, segmenter.contract.classes)))
-    if len(models) * len(sets) > 1:
-        if worst:
-            raise InputError("--worst shows one model on one set; name one of each")
-        from .benchmarks.accuracy import cross_table, headline, score, write_cross_table
-        from .benchmarks.table import markdown
-
-        with Progress() as progress:
-            rows = score(models, sets, progress)
-        table = [{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in cross_table(rows)]
+    single = len(models) * len(sets) == 1
+    if worst and not single:
+        raise InputError("--worst shows one model on one set; name one of each")
+    with Progress(transient=True) as progress:
+        scored = score(models, sets, progress)
+    rows = [one.row for one in scored]
+    if single:
+        for name, value in scored[0].scores.summary().items():
+            print(f"{name:20} {value:.4f}" if isinstance(value, float) else f"{name:20} {value}")
+    else:
         print(f"{headline(rows)}\n")
-        print(markdown(table, {key: key for key in table[0]}))
-        if out:
-            print(write_cross_table(rows, out))
-        return
-    source = sets[0][1]
-    steps = iter(track(range(len(source)), "evaluating"))
-    scores = evaluate(segmenter, source, on_picture=lambda: next(steps, None))
-    for name, value in scores.summary().items():
-        print(f"{name:20} {value:.4f}" if isinstance(value, float) else f"{name:20} {value}")
-    if len(source.classes) > 2:
-        for name, value in zip(source.classes, scores.iou_per_class(), strict=True):
-            print(f"  iou {name:16} {value:.4f}")
+        print(table(cross_table(rows)))
+    if len(scored[0].classes) > 2:
+        print(f"\n{table(class_table(scored))}")
+    if out:
+        print(write_cross_table(scored, out))
     if worst:
-        write_worst_cases(worst, segmenter, source, scores)
+        write_worst_cases(worst, segmenter, sets[0][1], scored[0].scores)
         print(f"worst cases: {worst}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.progress import Progress
 
 from ..export.models import open_model
 from ..runtime.errors import InputError
+from ..runtime.metrics import SegmentationScores
 from ..train.datasets import Source, label_of, open_source
 from ..train.evaluate import evaluate
 from ..train.recipe import load_recipe
@@ -25,15 +27,48 @@ def held_out_sets(recipe: str, root: Path) -> list[tuple[str, Source]]:
     ]
 
 
-def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress) -> list[dict[str, object]]:
-    """Every metric of every model file on every set: a row for each pair, set by set.
+@dataclass(frozen=True)
+class Scored:
+    """One model's scores on one set."""
+
+    set: str
+    file: str
+    classes: tuple[str, ...]
+    scores: SegmentationScores
+
+    @property
+    def row(self) -> dict[str, object]:
+        """Every metric, as CSV columns."""
+        return {"set": self.set, "file": self.file, **self.scores.summary(), **provenance()}
+
+    def class_rows(self) -> list[dict[str, object]]:
+        """IoU, accuracy and Dice of each class, and its share of the truth; NaN where it never occurs."""
+        columns = {
+            "share": self.scores.share_per_class(),
+            "iou": self.scores.iou_per_class(),
+            "accuracy": self.scores.accuracy_per_class(),
+            "dice": self.scores.dice_per_class(),
+        }
+        return [
+            {
+                "set": self.set,
+                "file": self.file,
+                "class": name,
+                **{key: float(values[index]) for key, values in columns.items()},
+            }
+            for index, name in enumerate(self.classes)
+        ]
+
+
+def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress) -> list[Scored]:
+    """Every model file on every set, set by set.
 
     Raises InputError when a model knows other classes than a set.
     """
     if not models:
         raise InputError("name the models to score: .safetensors, .onnx, .tflite, .mlpackage or bundles' folders")
     alike = len({model.name for model in models}) < len(models)  # runs/a/best and runs/b/best
-    rows: list[dict[str, object]] = []
+    scored = []
     for label, source in sets:
         for model in models:
             segmenter = open_model(model)
@@ -42,27 +77,54 @@ def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: 
                     f"{model} has {len(segmenter.contract.classes)} classes but set {label} has {len(source.classes)}"
                 )
             task = progress.add_task(f"{label}, {model.name}", total=len(source))
-            scores = evaluate(segmenter, source, partial(progress.advance, task)).summary()
-            rows.append(
-                {"set": label, "file": "/".join(model.parts[-2:]) if alike else model.name, **scores, **provenance()}
-            )
-    return rows
+            scores = evaluate(segmenter, source, partial(progress.advance, task))
+            scored.append(Scored(label, "/".join(model.parts[-2:]) if alike else model.name, source.classes, scores))
+    return scored
 
 
 def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Path, progress: Progress) -> Path:
     """Write accuracy_NAME.csv into `out`: `score` on the recipe's held-out sets below `root`."""
     path = out / f"accuracy_{recipe.removeprefix('portraitnet_')}.csv"
-    write_csv(path, score(models, held_out_sets(recipe, root), progress))
+    scored = score(models, held_out_sets(recipe, root), progress)
+    write_csv(path, [one.row for one in scored])
+    write_classes(path.with_name(f"{path.stem}_classes.csv"), scored)
     return path
 
 
+def write_classes(path: Path, scored: Sequence[Scored]) -> Path | None:
+    """Write the classes' scores as CSV, and their IoU as bars beside it; nothing for portraits, of two classes."""
+    rows = [row for one in scored for row in one.class_rows() if len(one.classes) > 2]
+    if not rows:
+        return None
+    from .plots import plot_classes
+
+    write_csv(path, rows)
+    plot_classes(path.with_suffix(".png"), rows)
+    return path
+
+
+def class_table(scored: Sequence[Scored]) -> list[dict[str, object]]:
+    """The IoU of each class by model (and set), rarest class first."""
+    several = len({one.set for one in scored}) > 1
+    rows: dict[object, dict[str, object]] = {}
+    for one in scored:
+        name = f"{one.file}, {one.set}" if several else one.file
+        for row in one.class_rows():
+            shown = rows.setdefault(row["class"], {"class": row["class"], "share": row["share"]})
+            if len(scored) == 1:
+                shown |= {key: row[key] for key in ("iou", "accuracy", "dice")}
+            else:
+                shown[name] = row["iou"]
+    return sorted(rows.values(), key=lambda row: float(str(row["share"])))
+
+
 def headline(rows: Sequence[Mapping[str, object]]) -> str:
-    """The metric that sums up the rows of `score`: of portraits, or of many classes."""
+    """The metric that sums up rows of scores: of portraits, or of many classes."""
     return "miou" if "miou" in rows[0] else "fg_iou_per_image"
 
 
 def cross_table(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """The headline metric of `score` as a matrix: a row for each model, a column for each set."""
+    """The headline metric of rows of scores as a matrix: a row for each model, a column for each set."""
     metric = headline(rows)
     matrix: dict[object, dict[str, object]] = {}
     for row in rows:
@@ -70,10 +132,12 @@ def cross_table(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
     return list(matrix.values())
 
 
-def write_cross_table(rows: Sequence[Mapping[str, object]], out: Path) -> Path:
-    """Write cross_datasets.csv (every metric) and cross_datasets.png (the matrix in colours) into `out`."""
+def write_cross_table(scored: Sequence[Scored], out: Path) -> Path:
+    """Write cross_datasets.csv (every metric) and .png (the matrix in colours), and classes.csv, into `out`."""
     from .plots import plot_matrix
 
+    rows = [one.row for one in scored]
+    write_classes(out / "classes.csv", scored)
     write_csv(out / "cross_datasets.csv", rows)
     plot_matrix(out / "cross_datasets.png", cross_table(rows), "file", headline(rows))
     return out / "cross_datasets.csv"

@@ -31,6 +31,28 @@ def plot_matrix(path: Path, rows: Sequence[Mapping[str, object]], names: str, ti
     _save(figure, path)
 
 
+def plot_classes(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Bars of the IoU of each class, a colour for each model and set, the commonest class on top."""
+    shares = {str(row["class"]): float(str(row["share"])) for row in rows}
+    classes = sorted(shares, key=lambda name: shares[name] if shares[name] == shares[name] else 0)
+    contestants = list(dict.fromkeys((row["file"], row["set"]) for row in rows))
+    height = 0.8 / len(contestants)
+    figure, axes = plt.subplots(
+        figsize=(8, 1.5 + 0.22 * len(classes) * max(1.2, len(contestants))), layout="constrained"
+    )
+    for place, contestant in enumerate(contestants):
+        mine = {row["class"]: float(str(row["iou"])) for row in rows if (row["file"], row["set"]) == contestant}
+        offset = ((len(contestants) - 1) / 2 - place) * height
+        label = f"{contestant[0]} on {contestant[1]}"
+        axes.barh([y + offset for y in range(len(classes))], [mine[c] for c in classes], height * 0.92, label=label)
+    axes.set_yticks(range(len(classes)), [f"{name}  ({100 * shares[name]:.1f} %)" for name in classes])
+    axes.set_xlabel("IoU (in brackets: share of the pixels)")
+    axes.set_xlim(0, 1)
+    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
 def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
     """Bars of median latency with p90 whiskers, one per contestant with `threads` threads, fastest on top."""
     chosen = sorted((row for row in rows if int(row["threads"]) == threads), key=lambda row: -float(row["median_ms"]))

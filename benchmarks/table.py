@@ -55,6 +55,12 @@ def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def table(rows: Sequence[Row]) -> str:
+    """Rows as a Markdown table under their own keys, shares to four places."""
+    shown = [{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    return markdown(shown, {key: key for key in shown[0]})
+
+
 def latency_markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """The latency table as the README shows it, one line per contestant, fastest first within a model."""
     shown = [

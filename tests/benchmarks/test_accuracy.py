@@ -3,9 +3,17 @@ import pytest
 from PIL import Image
 from rich.progress import Progress
 
-from portraitnet.benchmarks.accuracy import cross_table, score, write_cross_table
+from portraitnet.benchmarks.accuracy import (
+    Scored,
+    class_table,
+    cross_table,
+    score,
+    write_classes,
+    write_cross_table,
+)
 from portraitnet.benchmarks.table import read_csv
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.metrics import SegmentationScores
 from portraitnet.train.checkpoint import save_checkpoint
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.voc import VOC_CLASSES
@@ -34,15 +42,33 @@ def folder(root):
 def test_models_and_sets_make_a_matrix(models, tmp_path):
     sets = [(name, folder(tmp_path / name)) for name in ("here", "elsewhere")]
     with Progress(disable=True) as bar:
-        rows = score(models, sets, bar)
-    assert [(row["set"], row["file"]) for row in rows] == [
+        scored = score(models, sets, bar)
+    assert [(one.set, one.file) for one in scored] == [
         (s, f"{m}/best.safetensors") for s, _ in sets for m in ("one", "two")
     ]
+    rows = [one.row for one in scored]
     table = cross_table(rows)
     assert [list(row) for row in table] == [["file", "here", "elsewhere"]] * 2
     assert table[1]["elsewhere"] == rows[3]["fg_iou_per_image"]
-    assert len(read_csv(write_cross_table(rows, tmp_path / "out"))) == 4
+    assert len(read_csv(write_cross_table(scored, tmp_path / "out"))) == 4
     assert Image.open(tmp_path / "out" / "cross_datasets.png").width > 200
+    assert not (tmp_path / "out" / "classes.csv").exists()  # people and background need no table of classes
+
+
+def test_many_classes_are_told_one_by_one_the_rarest_first(tmp_path):
+    scores = [SegmentationScores(classes=3) for _ in range(2)]
+    truth = np.array([[0, 0, 0, 0, 1, 1, 2]])
+    scores[0].add("a", truth, truth)
+    scores[1].add("a", np.array([[0, 0, 0, 0, 1, 1, 1]]), truth)
+    scored = [Scored("faces", file, ("background", "skin", "eyes"), s) for file, s in zip("xy", scores, strict=True)]
+    assert [row["class"] for row in class_table(scored)] == ["eyes", "skin", "background"]
+    assert class_table(scored)[0] == {"class": "eyes", "share": pytest.approx(1 / 7), "x": 1.0, "y": 0.0}
+    alone = class_table(scored[1:])[1]
+    assert alone["iou"] == pytest.approx(2 / 3)
+    assert alone["dice"] == pytest.approx(4 / 5)
+    path = write_classes(tmp_path / "faces_classes.csv", scored)
+    assert [row["iou"] for row in read_csv(path)][-1] == "0.0000"
+    assert Image.open(path.with_suffix(".png")).width > 200
 
 
 def test_a_set_of_other_classes_is_refused(models, tmp_path):

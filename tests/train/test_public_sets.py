@@ -249,7 +249,7 @@ def test_cityscapes_maps_label_ids_to_the_nineteen_classes(tmp_path):
 
 def fasseg(root):
     for part in ("train", "test"):
-        picture(root / part / "images" / f"{part}_1.jpg")
+        picture(root / part / "images" / f"{part}_1.jpg", shade=len(part))
         mask(root / part / "labels" / f"{part}_1.png", 1, 2, 5, 0)
     return root
 
@@ -258,6 +258,15 @@ def test_fasseg_has_six_classes(tmp_path):
     fasseg(tmp_path)
     assert rows(FasSeg(tmp_path)) == [1, 2, 5, 0]
     assert [i.name for i in FasSeg(tmp_path, "val").items] == ["test/test_1.jpg"]
+
+
+def test_fasseg_is_not_tested_on_faces_it_was_trained_on(tmp_path):
+    fasseg(tmp_path)
+    for kind, suffix in (("images", "jpg"), ("labels", "png")):
+        twin = tmp_path / "train" / kind / f"train_1.{suffix}"
+        (tmp_path / "test" / kind / f"test_9.{suffix}").write_bytes(twin.read_bytes())
+    assert [i.name for i in FasSeg(tmp_path, "test").items] == ["test/test_1.jpg"]
+    assert [i.name for i in FasSeg(tmp_path, "all").items] == ["train/train_1.jpg", "test/test_1.jpg"]
 
 
 WRITERS = {
