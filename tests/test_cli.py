@@ -10,7 +10,7 @@ from PIL import Image
 
 import portraitnet
 
-COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "benchmark"]
+COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "benchmark", "data"]
 
 
 def portraitnet_command(*arguments, cwd=None):
@@ -31,9 +31,9 @@ def test_version_and_help():
     assert all(command in shown for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "data check", "data label"])
 def test_every_command_explains_itself(command):
-    done = portraitnet_command(command, "--help")
+    done = portraitnet_command(*command.split(), "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 150
 
@@ -70,6 +70,11 @@ def odd_files(tmp_path):
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
         (["benchmark"], "name at least one model"),
+        (["data", "check", "empty"], "like none of the known sets"),
+        (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),
+        (["data", "label", "empty", "--teacher", "text.onnx", "--out", "x"], "text.onnx"),
+        (["data", "label", "empty", "--teacher", "sam", "--out", "x"], "--sam-weights"),
+        (["data", "label", "empty", "--teacher", "sam", "--sam-weights", "empty", "--out", "x"], "holds no SAM"),
         (["benchmark", "--what", "weather"], "none of latency"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,

@@ -58,7 +58,9 @@ class SamTeacher:
 
     def __init__(self, folder: Path, first: Segmenter, device: str = "cpu") -> None:
         from transformers import SamModel, SamProcessor
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         if not (folder / "config.json").is_file():
             raise InputError(f"{folder} holds no SAM of the transformers library (config.json, model.safetensors)")
         try:
@@ -83,13 +85,13 @@ class SamTeacher:
         logits = self.processor.image_processor.post_process_masks(
             answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False
         )[0]
-        alphas = logits[:, 0].float().sigmoid().cpu().numpy()  # people x height x width
-        believed = answer.iou_scores[0, :, 0].float().clamp(0, 1).cpu().numpy()
-        person = alphas.argmax(0)  # who each pixel belongs to most
-        alpha = alphas.max(0)
+        logits = logits[:, 0].float()  # people x height x width
+        who = logits.argmax(0)  # each pixel belongs to most
+        logit = logits.amax(0)
+        believed = answer.iou_scores[0, :, 0].float().clamp(0, 1)
         # Sure where the mask is decided, as far as SAM believes its masks at all.
-        sure = 2 * np.abs(alpha - 0.5) * believed[person]
-        return Opinion(alpha > 0.5, np.rint(255 * sure).astype(np.uint8), first)
+        sure = 2 * (logit.sigmoid() - 0.5).abs() * believed[who]
+        return Opinion((logit > 0).cpu().numpy(), (255 * sure).round().byte().cpu().numpy(), first)
 
 
 def people_boxes(mask: np.ndarray) -> list[list[float]]:
