@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
+from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -32,6 +34,7 @@ class DeployedGraph(nn.Module):
         _fold_batch_norms(self.model)
         _split_transposed_convolutions(self.model)
         _pad_pools_with_zeros(self.model)
+        _write_out_pyramids(self.model)
         folded = _fold_scale(self.model, normalize.deviation)
         self.register_buffer("mean", normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
@@ -187,6 +190,52 @@ def _pad_pools_with_zeros(model: nn.Module) -> None:
                 padding = pool.padding if isinstance(pool.padding, int) else pool.padding[0]
                 bare = nn.MaxPool2d(pool.kernel_size, pool.stride, 0, pool.dilation, ceil_mode=pool.ceil_mode)
                 setattr(parent, name, nn.Sequential(nn.ZeroPad2d(padding), bare))
+
+
+class PyramidBlock(nn.Module):
+    """One level of PSPNet's pyramid as products with fixed matrices: pooling to bins of unequal size, and back.
+
+    Both are linear along each axis, so each is a row of weights for every output row: exact, and free of the
+    gathers and broadcasts that converters write for them.
+    """
+
+    def __init__(self, block: PSPBlock) -> None:
+        super().__init__()
+        self.bins = block.pool_size
+        self.convolution = block.pool[1]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[2:]
+        x = self.convolution(_along_axes(x, _pooling(height, self.bins), _pooling(width, self.bins)))
+        return _along_axes(x, _spreading(self.bins, height), _spreading(self.bins, width))
+
+
+def _along_axes(x: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Batch x C x h x w times (H x h) and (W x w) matrices -> batch x C x H x W."""
+    x = nn.functional.linear(x, columns).transpose(2, 3)
+    return nn.functional.linear(x, rows).transpose(2, 3)
+
+
+def _pooling(length: int, bins: int) -> torch.Tensor:
+    """bins x length: adaptive average pooling, whose bins overlap where they do not divide the length."""
+    weights = np.zeros((bins, length), np.float32)
+    for index in range(bins):
+        first, last = index * length // bins, -(-(index + 1) * length // bins)
+        weights[index, first:last] = 1 / (last - first)
+    return torch.from_numpy(weights)
+
+
+def _spreading(bins: int, length: int) -> torch.Tensor:
+    """length x bins: linear interpolation with the outermost bins at the ends."""
+    place = np.linspace(0, bins - 1, length)
+    return torch.from_numpy((1 - np.abs(place[:, None] - np.arange(bins))).clip(0).astype(np.float32))
+
+
+def _write_out_pyramids(model: nn.Module) -> None:
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, PSPBlock):
+                setattr(parent, name, PyramidBlock(child))
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

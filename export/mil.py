@@ -237,6 +237,7 @@ _OPERATORS = {
     "transpose": lambda given: given["x"].permute(given["perm"].tolist()),
     "expand_dims": lambda given: given["x"].unsqueeze(int(given["axes"][0])),
     "matmul": lambda given: _turned(given, "x") @ _turned(given, "y"),
+    "linear": lambda given: functional.linear(given["x"], given["weight"], given.get("bias")),
     "identity": lambda given: given["x"],
     "cast": lambda given: given["x"].to(_CASTS[given["dtype"]]),
     "pixel_shuffle": lambda given: functional.pixel_shuffle(given["x"], given["upscale_factor"]),

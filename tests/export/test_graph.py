@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
 from torch import nn
 
-from portraitnet.export.graph import ChannelsLast, DeployedGraph, SubPixelUpsample, check_same
+from portraitnet.export.graph import ChannelsLast, DeployedGraph, PyramidBlock, SubPixelUpsample, check_same
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.models import ModelSpec, build_model
 
@@ -82,3 +83,24 @@ def test_a_rewrite_that_does_not_hold_is_refused():
     graph.model.mask_head.weight.data *= 50
     with pytest.raises(InputError, match="differs from the trained network"):
         check_same(model, graph, (64, 64))
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 6])
+@pytest.mark.parametrize("size", [(28, 28), (7, 10), (6, 4)])
+def test_a_pyramid_level_is_a_product_with_fixed_matrices(bins, size):
+    """Bins that do not divide the map overlap, and there may be more bins than rows."""
+    block = PSPBlock(8, 4, bins).eval()
+    x = torch.randn(2, 8, *size)
+    with torch.inference_mode():
+        torch.testing.assert_close(PyramidBlock(block)(x), block(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("convolution", ["plain", "separable"])
+def test_one_logit_is_deployed_as_it_is(convolution):
+    torch.manual_seed(0)
+    spec = ModelSpec(encoder="resnet18", convolution=convolution, one_logit=True, edge_head=False)
+    model = random_statistics(build_model(spec))
+    graph = DeployedGraph(model)
+    assert graph.single
+    assert check_same(model, graph, (64, 64)) < 1e-4
+    assert model.one_logit  # the trained model is left alone

@@ -91,12 +91,13 @@ class ObjectContext(nn.Module):
         """Features batch x channels x h x w and rough logits batch x classes x h x w -> batch x width x h x w."""
         pixels = self.pixels(features)
         height, width = pixels.shape[2:]
+        # Written as einsum: of a plain product converters make a layer with changing weights, which phones lack.
         share = rough.flatten(2).softmax(2)  # of each class, over the pixels
-        regions = (share @ pixels.flatten(2).transpose(1, 2)).transpose(1, 2).unsqueeze(3)
-        query = self.query(pixels).flatten(2).transpose(1, 2)
-        attention = (query @ self.key(regions).flatten(2) * self.scale).softmax(2)
-        context = attention @ self.value(regions).flatten(2).transpose(1, 2)
-        context = self.context(context.transpose(1, 2).unflatten(2, (height, width)))
+        regions = torch.einsum("bkp,bcp->bck", share, pixels.flatten(2)).unsqueeze(3)
+        query, key = self.query(pixels).flatten(2), self.key(regions).flatten(2)
+        attention = (torch.einsum("bcp,bck->bpk", query, key) * self.scale).softmax(2)
+        context = torch.einsum("bpk,bck->bcp", attention, self.value(regions).flatten(2))
+        context = self.context(context.unflatten(2, (height, width)))
         return self.fuse(torch.cat([context, pixels], 1))
 
 
