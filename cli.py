@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -125,7 +126,8 @@ def recipes_command() -> None:
     from .train.recipe import load_recipe, shipped_recipes
 
     for name in shipped_recipes():
-        print(f"{name:24} {load_recipe(name).about}")
+        print(name)
+        print(textwrap.indent(textwrap.fill(load_recipe(name).about, 96), "    "))
 
 
 @app.command("evaluate")

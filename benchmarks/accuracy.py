@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from ..export.models import open_model
+from ..runtime.contract import Contract
 from ..runtime.errors import InputError
 from ..runtime.metrics import SegmentationScores
 from ..train.datasets import Source, label_of, open_source
@@ -33,13 +34,19 @@ class Scored:
 
     set: str
     file: str
-    classes: tuple[str, ...]
+    contract: Contract
     scores: SegmentationScores
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        return self.contract.classes
 
     @property
     def row(self) -> dict[str, object]:
         """Every metric, as CSV columns."""
-        return {"set": self.set, "file": self.file, **self.scores.summary(), **provenance()}
+        cost = {"parameters": self.contract.parameters, "macs": self.contract.macs}
+        return {"set": self.set, "file": self.file, **self.scores.summary(), **cost, **provenance()}
 
     def class_rows(self) -> list[dict[str, object]]:
         """IoU, accuracy and Dice of each class, and its share of the truth; NaN where it never occurs."""
@@ -78,7 +85,8 @@ def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: 
                 )
             task = progress.add_task(f"{label}, {model.name}", total=len(source))
             scores = evaluate(segmenter, source, partial(progress.advance, task))
-            scored.append(Scored(label, "/".join(model.parts[-2:]) if alike else model.name, source.classes, scores))
+            file = "/".join(model.parts[-2:]) if alike else model.name
+            scored.append(Scored(label, file, segmenter.contract, scores))
     return scored
 
 
@@ -86,8 +94,13 @@ def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Pat
     """Write accuracy_NAME.csv into `out`: `score` on the recipe's held-out sets below `root`."""
     path = out / f"accuracy_{recipe.removeprefix('portraitnet_')}.csv"
     scored = score(models, held_out_sets(recipe, root), progress)
-    write_csv(path, [one.row for one in scored])
+    rows = [one.row for one in scored]
+    write_csv(path, rows)
     write_classes(path.with_name(f"{path.stem}_classes.csv"), scored)
+    if len(models) > 1 and len(rows) > len(models):
+        from .plots import plot_matrix
+
+        plot_matrix(path.with_suffix(".png"), cross_table(rows), "file", headline(rows))
     return path
 
 

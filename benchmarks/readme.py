@@ -1,9 +1,10 @@
-"""Writes the README's measured tables from the committed results: python -m portraitnet.benchmarks.readme"""
+"""Writes the measured tables of README.md and of benchmarks/README.md from the committed results:
+python -m portraitnet.benchmarks.readme"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..runtime.errors import InputError
@@ -86,7 +87,77 @@ def speed(results: Path) -> str:
     return markdown(rows, {"what": "what", "figure": "measured", "command": "command"})
 
 
-SECTIONS: dict[str, Callable[[Path], str]] = {"accuracy": accuracy, "latency": latency, "speed": speed}
+def encoders(results: Path) -> str:
+    """Accuracy, latency and size of one decoder on several encoders, one thread."""
+    models: dict[str, dict[str, dict[str, str]]] = {}
+    for row in read_csv(results / "latency_128x128.csv"):
+        if row["threads"] == "1":
+            models.setdefault(row["model"], {})[row["precision"]] = row
+    table = [
+        {
+            "encoder": name,
+            "fp32 IoU": f"{float(row['fp32']['fg_iou_per_image']):.3f}",
+            "int8 IoU": f"{float(row['int8']['fg_iou_per_image']):.3f}",
+            "fp32 ms": f"{float(row['fp32']['median_ms']):.1f}",
+            "int8 ms": f"{float(row['int8']['median_ms']):.1f}",
+            "int8 MB": f"{int(row['int8']['bytes']) / 1e6:.1f}",
+            "M parameters": f"{int(row['int8']['parameters']) / 1e6:.1f}",
+            "M MACs": f"{int(row['int8']['macs']) / 1e6:.0f}",
+        }
+        for name, row in models.items()
+    ]
+    return markdown(table, {key: key for key in table[0]})
+
+
+def faces(results: Path) -> str:
+    """IoU of each part of a face, by how it was trained."""
+    rows = read_csv(results / "accuracy_faceparse_fasseg_classes.csv")
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        shown = table.setdefault(
+            row["class"], {"class": row["class"], "of pixels": f"{100 * float(row['share']):.1f} %"}
+        )
+        shown[_run_of(row)] = f"{float(row['iou']):.3f}"
+    mean = {_run_of(r): f"{float(r['miou']):.3f}" for r in read_csv(results / "accuracy_faceparse_fasseg.csv")}
+    lines = [*table.values(), {"class": "mean", "of pixels": "", **mean}]
+    return markdown(lines, {key: key for key in lines[0]})
+
+
+def architectures(results: Path) -> str:
+    """The architectures on VOC's 21 classes."""
+    table = [
+        {
+            "architecture": _run_of(row),
+            "miou": f"{float(row['miou']):.3f}",
+            "mean_accuracy": f"{float(row['mean_accuracy']):.3f}",
+            "fg_iou_per_image": f"{float(row['fg_iou_per_image']):.3f}",
+            "M parameters": f"{int(row['parameters']) / 1e6:.1f}",
+            "M MACs": f"{int(row['macs']) / 1e6:.0f}",
+        }
+        for row in read_csv(results / "accuracy_rivals_voc.csv")
+    ]
+    return markdown(table, {key: key for key in table[0]})
+
+
+def cross(results: Path) -> str:
+    """Foreground IoU of models trained on one set, on every set."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_cross_portraits.csv"):
+        shown = table.setdefault(_run_of(row), {"trained on": _run_of(row)})
+        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f}"
+    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+
+
+def _run_of(row: Mapping[str, str]) -> str:
+    """The run's folder, of runs/NAME/last.safetensors."""
+    return row["file"].partition("/")[0]
+
+
+Section = Callable[[Path], str]
+PAGES: dict[str, dict[str, Section]] = {
+    "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
+    "benchmarks/README.md": {"encoders": encoders, "faces": faces, "architectures": architectures, "cross": cross},
+}
 
 
 def section(text: str, name: str) -> str:
@@ -108,12 +179,13 @@ def _marks(name: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the README of this checkout."""
+    """Rewrite the pages of this checkout."""
     root = Path(__file__).parent.parent
-    text = (root / "README.md").read_text(encoding="utf-8")
-    for name, make in SECTIONS.items():
-        text = fill(text, name, make(root / "benchmarks" / "results"))
-    write_text(root / "README.md", text)
+    for page, sections in PAGES.items():
+        text = (root / page).read_text(encoding="utf-8")
+        for name, make in sections.items():
+            text = fill(text, name, make(root / "benchmarks" / "results"))
+        write_text(root / page, text)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             if finished or done % recipe.run.evaluate_every == 0:
                 scores = _validate(network, average.weights, recipe, held_out)
                 history.scores(done, scores)
-                facts = {"recipe": dataclasses.asdict(recipe), "step": done, "scores": scores}
+                facts = {"name": recipe.name, "recipe": dataclasses.asdict(recipe), "step": done, "scores": scores}
                 save_checkpoint(out / LAST, average.weights, recipe.model, size, facts)
                 if scores["selection"] > best:
                     best = scores["selection"]

@@ -12,6 +12,7 @@ from portraitnet.benchmarks.accuracy import (
     write_cross_table,
 )
 from portraitnet.benchmarks.table import read_csv
+from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.metrics import SegmentationScores
 from portraitnet.train.checkpoint import save_checkpoint
@@ -60,7 +61,8 @@ def test_many_classes_are_told_one_by_one_the_rarest_first(tmp_path):
     truth = np.array([[0, 0, 0, 0, 1, 1, 2]])
     scores[0].add("a", truth, truth)
     scores[1].add("a", np.array([[0, 0, 0, 0, 1, 1, 1]]), truth)
-    scored = [Scored("faces", file, ("background", "skin", "eyes"), s) for file, s in zip("xy", scores, strict=True)]
+    contract = Contract("parts", ("background", "skin", "eyes"), 64, 64, task="parsing")
+    scored = [Scored("faces", file, contract, s) for file, s in zip("xy", scores, strict=True)]
     assert [row["class"] for row in class_table(scored)] == ["eyes", "skin", "background"]
     assert class_table(scored)[0] == {"class": "eyes", "share": pytest.approx(1 / 7), "x": 1.0, "y": 0.0}
     alone = class_table(scored[1:])[1]

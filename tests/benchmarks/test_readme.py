@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 import portraitnet
-from portraitnet.benchmarks.readme import SECTIONS, fill, section
+from portraitnet.benchmarks.readme import PAGES, fill, section
 
 ROOT = Path(portraitnet.__file__).parent
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_tables_match_the_results_files(name):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert section(text, name) == SECTIONS[name](ROOT / "benchmarks" / "results").strip()
+@pytest.mark.parametrize(("page", "name"), [(page, name) for page, sections in PAGES.items() for name in sections])
+def test_tables_match_the_results_files(page, name):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert section(text, name) == PAGES[page][name](ROOT / "benchmarks" / "results").strip()
 
 
 def test_filling_replaces_only_what_lies_between_the_marks():

@@ -100,6 +100,7 @@ def test_training_learns_and_the_checkpoint_gives_the_scores_it_states(tmp_path,
         },
     )
     checkpoint = load_checkpoint(train(recipe, tmp_path / "run", accelerator="cpu"))
+    assert checkpoint.name == recipe.name
     stated = checkpoint.facts["scores"]["discs/fg_iou_per_image"]
     scores = evaluate(Segmenter(TorchBackend.of(checkpoint)), Folder(folder_set)).summary()
     assert scores["fg_iou_per_image"] == pytest.approx(stated, abs=1e-4)
