@@ -250,6 +250,10 @@ def benchmark_command(
     ] = None,
     what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip), training or startup.")] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
+    peer: Annotated[
+        list[Path] | None,
+        typer.Option(help="A peer's YAML (benchmarks/peers/*.yaml), for latency and accuracy; may be repeated."),
+    ] = None,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
     runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
     data: Annotated[
@@ -268,11 +272,12 @@ def benchmark_command(
     from .benchmarks.accuracy import benchmark_accuracy, held_out_sets
     from .benchmarks.table import read_csv
 
+    contestants = [*(models or []), *(peer or [])]
     if what == "video":
         path = run.benchmark_video(out, models[0] if models else None)
     elif what == "accuracy":
         with Progress() as progress:
-            path = benchmark_accuracy(models or [], recipe, data or Path(), out, progress)
+            path = benchmark_accuracy(contestants, recipe, data or Path(), out, progress)
     elif what == "training":
         from .benchmarks.training import benchmark_training
         from .train.recipe import load_recipe
@@ -288,7 +293,7 @@ def benchmark_command(
             raise InputError(f"threads {threads!r}: write counts such as 1,2")
         with Progress() as progress:
             source = held_out_sets(recipe, data)[0][1] if data else None
-            path = run.benchmark_latency(models or [], out, counts, rivals, source, runs, progress)
+            path = run.benchmark_latency(contestants, out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
         raise InputError(f"--what {what!r} is none of latency, accuracy, video, training, startup")

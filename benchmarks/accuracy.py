@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from ..export.models import open_model
 from ..runtime.contract import Contract
 from ..runtime.errors import InputError
 from ..runtime.metrics import SegmentationScores
 from ..train.datasets import Source, label_of, open_source
 from ..train.evaluate import evaluate
 from ..train.recipe import load_recipe
+from .contestants import open_contestant
 from .table import provenance, write_csv
 
 
@@ -45,7 +45,7 @@ class Scored:
     @property
     def row(self) -> dict[str, object]:
         """Every metric, as CSV columns."""
-        cost = {"parameters": self.contract.parameters, "macs": self.contract.macs}
+        cost = {"parameters": self.contract.parameters or "", "macs": self.contract.macs or ""}
         return {"set": self.set, "file": self.file, **self.scores.summary(), **cost, **provenance()}
 
     def class_rows(self) -> list[dict[str, object]]:
@@ -78,7 +78,7 @@ def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: 
     scored = []
     for label, source in sets:
         for model in models:
-            segmenter = open_model(model)
+            segmenter = open_contestant(model)
             if segmenter.contract.classes != source.classes:
                 raise InputError(
                     f"{model} has {len(segmenter.contract.classes)} classes but set {label} has {len(source.classes)}"

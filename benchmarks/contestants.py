@@ -22,6 +22,7 @@ from ..runtime.files import bytes_of
 from ..runtime.segmenter import Segmenter
 from ..train.checkpoint import Checkpoint
 from ..train.models import ModelSpec, build_model
+from .peer import SUFFIXES, PeerBackend, open_peer
 
 RIVALS = ("resnet18", "resnet34", "resnet50")
 _BACKEND_OF_FORMAT = {"tflite": "LiteRT/XNNPACK", "onnx": "onnxruntime", "torch": "torch eager"}
@@ -50,7 +51,10 @@ class Contestant:
 
 
 def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Iterator[Contestant]:
-    """Contestants of a bundle folder, or of one loose model file; .mlpackage needs a phone or a Mac."""
+    """Contestants of a bundle folder, a loose model file, or a peer's YAML; .mlpackage needs a phone or a Mac."""
+    if model.suffix in SUFFIXES:
+        yield from (_peer(model, count) for count in threads)
+        return
     if (model / MODEL_JSON).is_file():
         parts = [
             (model / a.file, a.format, a.precision)
@@ -73,6 +77,21 @@ def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Itera
             yield Contestant(
                 name, kind, precision or precision_of(path), count, segmenter, bytes_of(path), trained, delegated
             )
+
+
+def open_contestant(model: Path, threads: int = 2) -> Segmenter:
+    """One of our models in any format, or a peer by its YAML file."""
+    return open_peer(model, threads) if model.suffix in SUFFIXES else open_model(model, threads)
+
+
+def _peer(spec: Path, threads: int) -> Contestant:
+    segmenter = open_peer(spec, threads)
+    assert isinstance(segmenter.backend, PeerBackend)
+    path = segmenter.backend.path
+    kind = MODEL_FORMATS[path.suffix]
+    delegated = residency(path) if kind == "tflite" else None
+    name = segmenter.contract.name
+    return Contestant(name, kind, precision_of(path), threads, segmenter, bytes_of(path), True, delegated)
 
 
 @contextmanager
@@ -121,8 +140,8 @@ def facts(contestant: Contestant) -> dict[str, object]:
         "height": contract.height,
         "width": contract.width,
         "bytes": contestant.bytes,
-        "parameters": contract.parameters,
-        "macs": contract.macs,
+        "parameters": contract.parameters or "",
+        "macs": contract.macs or "",
         "weights": "trained" if contestant.trained else "random",
         "fg_iou_per_image": "",
         "residency": f"{place.delegated}/{place.nodes} in {place.partitions}" if place else "",

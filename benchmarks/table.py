@@ -71,8 +71,8 @@ def latency_markdown(rows: Sequence[Mapping[str, str]]) -> str:
             "median": f"{float(row['median_ms']):.1f}",
             "p90": f"{float(row['p90_ms']):.1f}",
             "megabytes": f"{int(row['bytes']) / 1e6:.1f}",
-            "parameters": f"{int(row['parameters']) / 1e6:.2f}",
-            "macs": f"{int(row['macs']) / 1e6:.0f}",
+            "parameters": f"{int(row['parameters']) / 1e6:.2f}" if row["parameters"] else "–",
+            "macs": f"{int(row['macs']) / 1e6:.0f}" if row["macs"] else "–",
             "accuracy": f"{float(row['fg_iou_per_image']):.4f}" if row["fg_iou_per_image"] else "–",
             "residency": row.get("residency", "") or "–",
         }

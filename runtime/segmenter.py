@@ -61,6 +61,10 @@ class Segmenter:
             return (full.reshape(image.shape[:2]) > 0.5).astype(np.uint8)
         return full.argmax(-1).astype(np.uint8)
 
+    def place(self, size: tuple[int, int]) -> Letterbox:
+        """How a picture of `size` (height, width) lies in the model's input."""
+        return Letterbox.fit(size, self.contract.size)
+
     def _small_alpha(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
         letterbox, scores = self._scores(image)
         alpha = scores[..., 0] if scores.shape[-1] == 1 else 1 - scores[..., 0]
@@ -70,5 +74,5 @@ class Segmenter:
     def _scores(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected uint8 height x width x 3 RGB, got {image.dtype} {image.shape}")
-        letterbox = Letterbox.fit(image.shape[:2], self.contract.size)
+        letterbox = self.place(image.shape[:2])
         return letterbox, self.backend.run(letterbox.apply(image)[None])[0]

@@ -71,12 +71,13 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
 
     with Progress(disable=not fabric.is_global_zero, transient=True) as bar:
         caches = open_caches(sources, recipe.data, bar)
-    class_weights = None
-    if recipe.loss.class_weights != "none":
+    class_weights, weighted = None, recipe.loss.class_weights != "none"
+    if weighted or len(classes) > 2:
         shares = class_shares(sources, caches, recipe.data.train, len(classes))
-        class_weights = torch.tensor(shares.weights, dtype=torch.float32, device=fabric.device)
         if fabric.is_global_zero:
             write_classes(out / "classes.csv", classes, shares)
+        if weighted:
+            class_weights = torch.tensor(shares.weights, dtype=torch.float32, device=fabric.device)
     batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
     history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
     if history:
