@@ -231,6 +231,7 @@ def run_command(
     output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
     model: Model = None,
     threads: Threads = 2,
+    smooth: Annotated[bool, typer.Option(help="Hold a video's outline still where it only trembles.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
@@ -239,7 +240,7 @@ def run_command(
     from .runtime.segmenter import Segmenter
 
     segmenter = Segmenter.load(model or default_weights(), threads=threads)
-    summary = run(inputs, segmenter, out, background, output, overwrite, progress=True)
+    summary = run(inputs, segmenter, out, background, output, overwrite, progress=True, smooth=smooth)
     print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
 
 
@@ -248,14 +249,16 @@ def benchmark_command(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
-    what: Annotated[str, typer.Option(help="latency, accuracy, video (720p clip), training or startup.")] = "latency",
+    what: Annotated[
+        str, typer.Option(help="latency, accuracy, flicker, video (720p clip), training or startup.")
+    ] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     peer: Annotated[
         list[Path] | None,
         typer.Option(help="A peer's YAML (benchmarks/peers/*.yaml), for latency and accuracy; may be repeated."),
     ] = None,
     threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
-    runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant.")] = 50,
+    runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant; for flicker, clips.")] = 50,
     data: Annotated[
         Path | None,
         typer.Option(help="Score on --recipe's held-out sets below this folder (latency: on the first)."),
@@ -278,6 +281,13 @@ def benchmark_command(
     elif what == "accuracy":
         with Progress() as progress:
             path = benchmark_accuracy(contestants, recipe, data or Path(), out, progress)
+    elif what == "flicker":
+        from .benchmarks.flicker import benchmark_flicker
+
+        if not contestants or data is None:
+            raise InputError("flicker needs models and --data with photographs: the clips are made of them")
+        with Progress() as progress:
+            path = benchmark_flicker(contestants, held_out_sets(recipe, data)[:1], out, runs, progress)
     elif what == "training":
         from .benchmarks.training import benchmark_training
         from .train.recipe import load_recipe
@@ -296,7 +306,7 @@ def benchmark_command(
             path = run.benchmark_latency(contestants, out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
-        raise InputError(f"--what {what!r} is none of latency, accuracy, video, training, startup")
+        raise InputError(f"--what {what!r} is none of latency, accuracy, flicker, video, training, startup")
     if what != "latency":
         for row in read_csv(path):
             print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))

@@ -148,6 +148,23 @@ def cross(results: Path) -> str:
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 
+def steadiness(results: Path) -> str:
+    """Flicker of the shipped model, plain and smoothed."""
+    table = [
+        {
+            "camera": row["camera"],
+            "clips": row["clips"],
+            "flicker": f"{float(row['flicker_plain']):.4f}",
+            "smoothed": f"{float(row['flicker_smoothed']):.4f}",
+            "less": f"{float(row['flicker_ratio']):.1f}x",
+            "edge band IoU": f"{float(row['edge_iou_plain']):.4f}",
+            "smoothed edge band IoU": f"{float(row['edge_iou_smoothed']):.4f}",
+        }
+        for row in read_csv(results / "flicker.csv")
+    ]
+    return markdown(table, {key: key for key in table[0]})
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -156,7 +173,13 @@ def _run_of(row: Mapping[str, str]) -> str:
 Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
-    "benchmarks/README.md": {"encoders": encoders, "faces": faces, "architectures": architectures, "cross": cross},
+    "benchmarks/README.md": {
+        "encoders": encoders,
+        "faces": faces,
+        "architectures": architectures,
+        "cross": cross,
+        "flicker": steadiness,
+    },
 }
 
 

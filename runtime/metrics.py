@@ -5,12 +5,16 @@ miou_2class_pooled  mean IoU of background and person, pixels of all pictures po
 miou                mean IoU over K classes, pixels pooled, classes absent from truth and prediction left out
 mean_accuracy       mean over K classes of the share of their pixels that were found; mean_dice likewise of Dice (F1)
 boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
+edge_band_iou       IoU of all pixels within 3 % of the diagonal from the true outline
+flicker             mean change of alpha between frames, farther than 2 % of the diagonal from where the truth moved
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -28,6 +32,35 @@ def boundary_iou(prediction: np.ndarray, truth: np.ndarray, dilation_ratio: floa
     """Boundary IoU of two boolean height x width masks; the band is `dilation_ratio` of the diagonal wide."""
     distance = max(1, round(dilation_ratio * math.hypot(*truth.shape)))
     return iou(_inner_band(prediction, distance), _inner_band(truth, distance))
+
+
+def edge_band_iou(prediction: np.ndarray, truth: np.ndarray, band_ratio: float = 0.03) -> float:
+    """IoU of two boolean height x width masks within `band_ratio` of the diagonal from the truth's outline."""
+    band = _grown(truth, band_ratio) & ~_shrunk(truth, band_ratio)
+    return iou(prediction & band, truth & band)
+
+
+def flicker(alphas: Sequence[np.ndarray], truths: Sequence[np.ndarray], margin_ratio: float = 0.02) -> float:
+    """Mean absolute change of alpha (0..1) between consecutive frames, outside moving regions.
+
+    A region moves where the true mask (boolean, like the alphas height x width) changes, and `margin_ratio` of the
+    diagonal around. What changes elsewhere is trembling.
+    """
+    changes = []
+    for (before, alpha), (truth_before, truth) in zip(pairwise(alphas), pairwise(truths), strict=True):
+        still = ~_grown(truth != truth_before, margin_ratio)
+        if still.any():
+            changes.append(np.abs(alpha.astype(np.float32) - before)[still].mean())
+    return float(np.mean(changes)) if changes else 0.0
+
+
+def _grown(mask: np.ndarray, ratio: float) -> np.ndarray:
+    side = 2 * max(1, round(ratio * math.hypot(*mask.shape))) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
+def _shrunk(mask: np.ndarray, ratio: float) -> np.ndarray:
+    return ~_grown(~mask, ratio)
 
 
 def _inner_band(mask: np.ndarray, distance: int) -> np.ndarray:

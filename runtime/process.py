@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background
 from .errors import InputError, OutputError
 from .images import IMAGE_SUFFIXES, load_image, save_image
 from .segmenter import Segmenter
+from .smoothing import AlphaSmoother
 from .threads import Behind, ahead
 
 OUTPUTS = ("composite", "mask", "cutout")
@@ -54,13 +57,14 @@ def run(
     overwrite: bool = False,
     progress: bool = False,
     sound: bool = True,
+    smooth: bool = True,
 ) -> Summary:
     """Process files and folders; `out` is a file for one input file, else a folder.
 
     `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255) or `cutout`
-    (RGBA, pictures only). Nothing starts when two results would share a name, or one would replace an input, or
-    (without `overwrite`) an existing file. A file that cannot be read does not stop the others: InputError, at
-    the end, says how many failed.
+    (RGBA, pictures only). `smooth` holds a video's alpha still where it only trembles. Nothing starts when two
+    results would share a name, or one would replace an input, or (without `overwrite`) an existing file. A file
+    that cannot be read does not stop the others: InputError, at the end, says how many failed.
     """
     if output not in OUTPUTS:
         raise InputError(f"output {output!r} is not one of {', '.join(OUTPUTS)}")
@@ -75,7 +79,8 @@ def run(
             try:
                 if job.is_video:
                     # Parsed anew, since a clip in the background starts at its start for each video.
-                    frames += _video(job, segmenter, parse_background(background), output, sound, bar.advance)
+                    own = parse_background(background)
+                    frames += _video(job, segmenter, own, output, sound, smooth, bar.advance)
                 else:
                     frames += _image(job, segmenter, scene, output)
                     bar.advance(job)
@@ -181,17 +186,21 @@ def _video(
     scene: Background,
     output: str,
     sound: bool,
+    smooth: bool,
     advance: Callable[[Job], None],
 ) -> int:
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
     from .video import VideoReader, VideoWriter
 
     reader = VideoReader(job.source)
-    frames, start = 0, 0.0
+    frames, start, before = 0, 0.0, 0.0
+    smoother = AlphaSmoother()
     with VideoWriter.open(job.target, like=reader, sound=sound) as writer, Behind(writer.write) as write:
         for frame in ahead(reader):
             start = start if frames else frame.seconds  # a clip that was cut from a longer one may not begin at 0
-            alpha = segmenter.alpha_bytes(frame.image)
+            steady = partial(smoother, elapsed=frame.seconds - before) if smooth else _unchanged
+            alpha = segmenter.alpha_bytes(frame.image, steady)
+            before = frame.seconds
             if output == "mask":
                 write(frame, cv2.merge([alpha] * 3))
             else:
@@ -199,6 +208,10 @@ def _video(
             frames += 1
             advance(job)
     return frames
+
+
+def _unchanged(alpha: np.ndarray) -> np.ndarray:
+    return alpha
 
 
 class _Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -45,12 +46,18 @@ class Segmenter:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3."""
-        letterbox, alpha = self._small_alpha(image)
+        letterbox, alpha = self.small_alpha(image)
         return letterbox.undo(alpha)
 
-    def alpha_bytes(self, image: np.ndarray) -> np.ndarray:
-        """The same alpha as uint8 height x width, 0..255: what compositing wants, at half the cost."""
-        letterbox, alpha = self._small_alpha(image)
+    def alpha_bytes(
+        self, image: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray] = lambda alpha: alpha
+    ) -> np.ndarray:
+        """The same alpha as uint8 height x width, 0..255: what compositing wants, at half the cost.
+
+        `smooth` is applied at the model's size, as AlphaSmoother does between the frames of a clip.
+        """
+        letterbox, alpha = self.small_alpha(image)
+        alpha = smooth(alpha)
         return letterbox.undo(cv2.convertScaleAbs(alpha, alpha=255))
 
     def labels(self, image: np.ndarray) -> np.ndarray:
@@ -65,7 +72,8 @@ class Segmenter:
         """How a picture of `size` (height, width) lies in the model's input."""
         return Letterbox.fit(size, self.contract.size)
 
-    def _small_alpha(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
+    def small_alpha(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
+        """Alpha at the model's size, float32 height x width in [0, 1], and how the picture lies in it."""
         letterbox, scores = self._scores(image)
         alpha = scores[..., 0] if scores.shape[-1] == 1 else 1 - scores[..., 0]
         # Clipped before it grows: bilinear weights cannot leave the range again, and 720p has 18 x the pixels.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, iou
+from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, edge_band_iou, flicker, iou
 
 
 def test_iou_by_hand():
@@ -77,3 +77,30 @@ def test_each_class_has_iou_accuracy_dice_and_share_by_hand():
     summary = scores.summary()
     assert summary["mean_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
     assert summary["mean_dice"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+
+
+def square(left):
+    mask = np.zeros((100, 100), bool)
+    mask[30:70, left : left + 40] = True
+    return mask
+
+
+def test_flicker_is_the_change_where_the_truth_stands_still():
+    truths = [square(30), square(30), square(35)]
+    alphas = [mask.astype(np.float32) for mask in truths]
+    assert flicker(alphas, truths) == 0  # what moves with the truth does not flicker
+    alphas[1] = alphas[1].copy()
+    alphas[1][:10] = 0.2  # far from the square, for one frame: a tenth of the picture, twice
+    margin = 2 * 3 + 1  # 2 % of the diagonal of 141, on both sides
+    still = 10_000 - 2 * (40 + margin - 1) * (5 + margin - 1)
+    assert flicker(alphas, truths) == pytest.approx((0.2 * 1000 / 10_000 + 0.2 * 1000 / still) / 2, rel=1e-6)
+    assert flicker([alphas[0]], truths[:1]) == 0
+
+
+def test_edge_band_iou_looks_only_near_the_true_outline():
+    truth = square(30)
+    wrong_far_away = truth.copy()
+    wrong_far_away[:15] = True  # more than 4 pixels (3 % of the diagonal) off
+    wrong_far_away[45:55, 45:55] = False
+    assert edge_band_iou(wrong_far_away, truth) == 1
+    assert edge_band_iou(square(32), truth) < 0.9

@@ -143,7 +143,7 @@ def test_a_background_clip_starts_with_the_video(tmp_path, segmenter, make_clip)
             seen.append(seconds)
             return image
 
-    _video(Job(late, tmp_path / "out.mp4"), segmenter, Scene(), "composite", True, lambda job: None)
+    _video(Job(late, tmp_path / "out.mp4"), segmenter, Scene(), "composite", True, True, lambda job: None)
     assert seen == pytest.approx([index / 30 for index in range(4)], abs=0.001)
 
 
@@ -177,11 +177,11 @@ def test_a_video_that_breaks_midway_leaves_nothing(tmp_path, segmenter, make_cli
 def test_an_interrupted_video_leaves_nothing(folder, tmp_path, segmenter, monkeypatch):
     real, calls = segmenter.alpha_bytes, []
 
-    def pressed(image):
+    def pressed(*arguments):
         calls.append(1)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return real(image)
+        return real(*arguments)
 
     monkeypatch.setattr(segmenter, "alpha_bytes", pressed)
     with pytest.raises(KeyboardInterrupt):
