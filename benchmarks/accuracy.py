@@ -67,8 +67,10 @@ class Scored:
         ]
 
 
-def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress) -> list[Scored]:
-    """Every model file on every set, set by set.
+def score(
+    models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress, edge_refine: bool = False
+) -> list[Scored]:
+    """Every model file on every set, set by set; with `edge_refine`, after edge refinement.
 
     Raises InputError when a model knows other classes than a set.
     """
@@ -79,6 +81,7 @@ def score(models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: 
     for label, source in sets:
         for model in models:
             segmenter = open_contestant(model)
+            segmenter.refine = edge_refine
             if segmenter.contract.classes != source.classes:
                 raise InputError(
                     f"{model} has {len(segmenter.contract.classes)} classes but set {label} has {len(source.classes)}"

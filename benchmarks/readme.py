@@ -165,6 +165,22 @@ def steadiness(results: Path) -> str:
     return markdown(table, {key: key for key in table[0]})
 
 
+def edges(results: Path) -> str:
+    """Foreground and boundary IoU of the shipped model, plain and with refined edges."""
+    table = [
+        {
+            "held-out set": row["set"],
+            "images": row["images"],
+            "fg IoU": f"{float(row['fg_iou_per_image_plain']):.4f}",
+            "refined fg IoU": f"{float(row['fg_iou_per_image_refined']):.4f}",
+            "boundary IoU": f"{float(row['boundary_iou_plain']):.4f}",
+            "refined boundary IoU": f"{float(row['boundary_iou_refined']):.4f}",
+        }
+        for row in read_csv(results / "edges.csv")
+    ]
+    return markdown(table, {key: key for key in table[0]})
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -179,6 +195,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "architectures": architectures,
         "cross": cross,
         "flicker": steadiness,
+        "edges": edges,
     },
 }
 

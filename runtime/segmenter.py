@@ -11,6 +11,7 @@ import numpy as np
 
 from .contract import Contract
 from .geometry import Letterbox
+from .refine import refine_alpha
 
 
 class Backend(Protocol):
@@ -26,26 +27,30 @@ class Backend(Protocol):
 class Segmenter:
     """Segments pictures of any size with a model of fixed size: letterbox, run, undo.
 
+    With `refine`, a person's outline is drawn to the picture's own edges (see refine_alpha); classes are left alone.
+
     >>> segmenter = Segmenter.load("portraitnet-mobile.tflite")
     >>> alpha = segmenter(image)   # uint8 height x width x 3 RGB -> float32 height x width in 0..1
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, refine: bool = False) -> None:
+        self.backend, self.refine = backend, refine
         self.contract = backend.contract
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 2) -> Segmenter:
+    def load(cls, path: str | Path, threads: int = 2, refine: bool = False) -> Segmenter:
         """Open a bundle folder or a loose .onnx, .tflite or (on a Mac) .mlpackage.
 
         Raises InputError when the file is not such a model, or its contract cannot be read.
         """
         from .backends import open_backend
 
-        return cls(open_backend(Path(path), threads))
+        return cls(open_backend(Path(path), threads), refine)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3."""
+        if self.refine:
+            return self.alpha_bytes(image).astype(np.float32) * np.float32(1 / 255)
         letterbox, alpha = self.small_alpha(image)
         return letterbox.undo(alpha)
 
@@ -58,10 +63,14 @@ class Segmenter:
         """
         letterbox, alpha = self.small_alpha(image)
         alpha = smooth(alpha)
+        if self.refine:
+            return refine_alpha(image, letterbox.content(alpha))
         return letterbox.undo(cv2.convertScaleAbs(alpha, alpha=255))
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """Class of each pixel: uint8 height x width (alpha above one half, or the highest score)."""
+        if self.refine and self.contract.task == "portrait":
+            return (self.alpha_bytes(image) > 127).astype(np.uint8)
         letterbox, scores = self._scores(image)
         full = letterbox.undo(scores)
         if scores.shape[-1] == 1:

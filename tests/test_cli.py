@@ -70,6 +70,7 @@ def odd_files(tmp_path):
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
         (["benchmark"], "name at least one model"),
+        (["benchmark", "--what", "edges"], "--what edges needs models"),
         (["data", "check", "empty"], "like none of the known sets"),
         (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),
         (["data", "label", "empty", "--teacher", "text.onnx", "--out", "x"], "text.onnx"),

@@ -1,0 +1,56 @@
+"""What edge refinement brings on real photographs, and what it costs on a 1280x720 frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import Progress
+
+from ..runtime.geometry import Letterbox
+from ..runtime.refine import refine_alpha
+from ..train.datasets import Source
+from .accuracy import score
+from .clip import sample_portrait
+from .latency import interleave
+from .table import provenance, write_csv
+
+_FRAME = (720, 1280)
+
+
+def benchmark_edges(
+    models: Sequence[Path], sets: Sequence[tuple[str, Source]], out: Path, threads: int, bar: Progress
+) -> Path:
+    """Write edges.csv into `out`: foreground and boundary IoU of each model on each set, plain and refined."""
+    plain, refined = (score(models, sets, bar, edge_refine) for edge_refine in (False, True))
+    cost = refinement_ms(threads)
+    rows = []
+    for before, after in zip(plain, refined, strict=True):
+        row = {"set": before.set, "file": before.file, "images": before.row["images"]}
+        for metric in ("fg_iou_per_image", "boundary_iou"):
+            row |= {f"{metric}_plain": before.row[metric], f"{metric}_refined": after.row[metric]}
+        rows.append({**row, "ms_at_720p": cost, "threads": threads, **provenance()})
+    write_csv(out / "edges.csv", rows)
+    return out / "edges.csv"
+
+
+def refinement_ms(threads: int, runs: int = 40) -> float:
+    """Milliseconds that refinement takes on one frame beyond the plain resize of alpha, medians taken in turns."""
+    frame = cv2.resize(sample_portrait(), _FRAME[::-1])
+    box = Letterbox.fit(_FRAME, (224, 224))
+    small = cv2.GaussianBlur(np.random.default_rng(0).random((224, 224), np.float32), (0, 0), 9)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(threads)
+    try:
+        plain, refined = interleave(
+            [
+                lambda: box.undo(cv2.convertScaleAbs(small, alpha=255)),
+                lambda: refine_alpha(frame, box.content(small)),
+            ],
+            runs=runs,
+        )
+    finally:
+        cv2.setNumThreads(before)
+    return refined.median_ms - plain.median_ms
