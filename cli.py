@@ -32,6 +32,8 @@ _EXTRAS = {
 
 app.add_typer(data_app, name="data")
 
+_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), training, startup"
+
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
     Path | None,
@@ -253,9 +255,7 @@ def benchmark_command(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
     ] = None,
-    what: Annotated[
-        str, typer.Option(help="latency, accuracy, edges, flicker, video (720p clip), training or startup.")
-    ] = "latency",
+    what: Annotated[str, typer.Option(help=f"{_EXPERIMENTS}.")] = "latency",
     rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
     peer: Annotated[
         list[Path] | None,
@@ -285,15 +285,18 @@ def benchmark_command(
     elif what == "accuracy":
         with Progress() as progress:
             path = benchmark_accuracy(contestants, recipe, data or Path(), out, progress)
-    elif what in ("edges", "flicker"):
+    elif what in ("fairness", "edges", "flicker"):
         from .benchmarks.edges import benchmark_edges
+        from .benchmarks.fairness import benchmark_fairness
         from .benchmarks.flicker import benchmark_flicker
 
         if not contestants or data is None:
             raise InputError(f"--what {what} needs models, and --data with the photographs of --recipe's held-out sets")
         sets = held_out_sets(recipe, data)
         with Progress() as progress:
-            if what == "edges":
+            if what == "fairness":
+                path = benchmark_fairness(contestants, sets, out, progress)
+            elif what == "edges":
                 path = benchmark_edges(contestants, sets, out, 2, progress)
             else:
                 path = benchmark_flicker(contestants, sets[:1], out, runs, progress)
@@ -315,7 +318,9 @@ def benchmark_command(
             path = run.benchmark_latency(contestants, out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
-        raise InputError(f"--what {what!r} is none of latency, accuracy, edges, flicker, video, training, startup")
+        raise InputError(
+            f"--what {what!r} is none of latency, accuracy, fairness, edges, flicker, video, training, startup"
+        )
     if what != "latency":
         for row in read_csv(path):
             print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))

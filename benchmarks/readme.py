@@ -181,6 +181,25 @@ def edges(results: Path) -> str:
     return markdown(table, {key: key for key in table[0]})
 
 
+def fairness(results: Path) -> str:
+    """Foreground IoU by lighting, number of people and framing on the set of people, ours and a peer."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "fairness.csv"):
+        if row["set"] == "people":
+            shown = table.setdefault(row["group"], {"group": row["group"], "images": row["images"]})
+            shown[Path(row["file"]).stem] = f"{float(row['fg_iou_per_image']):.3f}"
+    return markdown(list(table.values()), {key: key for key in table["all"]})
+
+
+def peers(results: Path) -> str:
+    """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_peers.csv"):
+        shown = table.setdefault(Path(row["file"]).stem, {"model": Path(row["file"]).stem})
+        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f} / {float(row['boundary_iou']):.3f}"
+    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -196,6 +215,8 @@ PAGES: dict[str, dict[str, Section]] = {
         "cross": cross,
         "flicker": steadiness,
         "edges": edges,
+        "peers": peers,
+        "fairness": fairness,
     },
 }
 
