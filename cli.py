@@ -250,6 +250,62 @@ def run_command(
     print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
 
 
+@app.command("webcam")
+def webcam_command(
+    camera: Annotated[
+        str, typer.Option(help="A camera's number; or a video, or a folder of pictures, in its place.")
+    ] = "0",
+    background: Annotated[
+        list[str] | None,
+        typer.Option(help="blur, blur:STRENGTH, a colour, a picture, a video, or none; several for key b."),
+    ] = None,
+    model: Model = None,
+    virtual_camera: Annotated[
+        bool, typer.Option("--virtual-camera", help="Be a camera for video calls (OBS, v4l2loopback).")
+    ] = False,
+    record: Annotated[Path | None, typer.Option(help="Record to this .mp4, .mov or .mkv.")] = None,
+    preview: Annotated[bool, typer.Option(help="Show a window.")] = True,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Flip left and right, as a mirror does.")] = False,
+    edge_refine: Annotated[
+        bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges.")
+    ] = False,
+    smooth: Annotated[bool, typer.Option(help="Hold the outline still where it only trembles.")] = True,
+    size: Annotated[str, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = "1280x720",
+    frames: Annotated[int, typer.Option(min=0, help="Stop after so many pictures; 0: never.")] = 0,
+    threads: Threads = 2,
+) -> None:
+    """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
+
+    Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
+    Pictures never leave this computer.
+    """
+    from .runtime.backends import default_weights
+    from .runtime.console import console
+    from .runtime.live.camera import open_source
+    from .runtime.live.sinks import Preview, Recorder, VirtualCamera
+    from .runtime.live.webcam import KEYS, Controls, Sink, Webcam, parse_backgrounds
+    from .runtime.segmenter import Segmenter
+
+    if not (preview or record or virtual_camera or frames):
+        raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
+    if record and record.exists():
+        raise InputError(f"{record} exists; choose another name for the recording")
+    width, height = _size(size)
+    controls = Controls(parse_backgrounds(background or []), mirror=mirror)
+    segmenter = Segmenter.load(model or default_weights(), threads)
+    sinks: list[Sink] = [Recorder(record)] if record else []
+    source = open_source(camera, (height, width), say=console.print)
+    window = Preview() if preview else None
+    sinks += [window] if window else []
+    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+    if window:
+        console.print(KEYS)
+    keys = window.key if window else lambda: ""
+    session = Webcam(source, segmenter, controls, sinks, keys, smooth, edge_refine, say=console.print)
+    shown = session.run(frames)
+    console.print(f"{shown} pictures shown" + (f"; recording: {record}" if record else ""))
+
+
 @app.command("benchmark")
 def benchmark_command(
     models: Annotated[

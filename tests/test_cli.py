@@ -10,7 +10,7 @@ from PIL import Image
 
 import portraitnet
 
-COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "benchmark", "data"]
+COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "benchmark", "data"]
 
 
 def portraitnet_command(*arguments, cwd=None):
@@ -70,6 +70,12 @@ def odd_files(tmp_path):
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
         (["benchmark"], "name at least one model"),
+        (["webcam", "--no-preview"], "nothing would come of it"),
+        (["webcam", "--no-preview", "--camera", "nowhere.mp4", "--record", "x.mp4"], "nowhere.mp4"),
+        (["webcam", "--no-preview", "--camera", "text.mp4", "--record", "x.mp4"], "text.mp4"),
+        (["webcam", "--no-preview", "--camera", "good.png", "--record", "x.mp4"], "is no camera"),
+        (["webcam", "--no-preview", "--record", "good.png"], "good.png exists"),
+        (["webcam", "--no-preview", "--camera", "99", "--frames", "1"], "camera 99 cannot be opened"),
         (["benchmark", "--what", "edges"], "--what edges needs models"),
         (["data", "check", "empty"], "like none of the known sets"),
         (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),

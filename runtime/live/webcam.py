@@ -1,0 +1,154 @@
+"""`portraitnet webcam`: the loop that joins source, model, background and outputs, and listens to keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ..composite import Background, Blur, Cutout, Picture, parse_background
+from ..errors import InputError
+from ..images import save_image
+from ..segmenter import Segmenter
+from .camera import Source
+from .pipeline import LivePipeline, Shown
+
+KEYS = "b background   + - blur   m mirror   space pause   s statistics   p snapshot   q quit"
+_BLUR_STEP, _LEAST_BLUR, _MOST_BLUR = 1.25, 0.3, 20.0
+_NOTHING = Picture(np.full((1, 1, 3), 128, np.uint8))  # what "none" looks like where there is no transparency
+
+
+class Sink(Protocol):
+    """Takes the composed pictures."""
+
+    def send(self, image: np.ndarray, seconds: float) -> None:
+        """One picture, uint8 RGB, and when its original was captured."""
+        ...
+
+    def close(self) -> None:
+        """No more pictures."""
+        ...
+
+
+@dataclass
+class Controls:
+    """What keys change while the camera runs."""
+
+    backgrounds: Sequence[Background]
+    chosen: int = 0
+    mirror: bool = False
+    paused: bool = False
+    statistics: bool = False
+    snapshot: bool = False
+    quit: bool = False
+
+    @property
+    def background(self) -> Background:
+        """The background that is on."""
+        return self.backgrounds[self.chosen]
+
+    def press(self, key: str) -> None:
+        """Act on a key of KEYS; others are ignored."""
+        if key == "b":
+            self.chosen = (self.chosen + 1) % len(self.backgrounds)
+        elif key in ("+", "=", "-") and isinstance(self.background, Blur):
+            factor = 1 / _BLUR_STEP if key == "-" else _BLUR_STEP
+            strength = min(max(self.background.strength * factor, _LEAST_BLUR), _MOST_BLUR)
+            self.backgrounds = [*self.backgrounds]
+            self.backgrounds[self.chosen] = Blur(strength)
+        elif key == "m":
+            self.mirror = not self.mirror
+        elif key == " ":
+            self.paused = not self.paused
+        elif key == "s":
+            self.statistics = not self.statistics
+        elif key == "p":
+            self.snapshot = True
+        elif key in ("q", "\x1b"):
+            self.quit = True
+
+
+@dataclass
+class Webcam:
+    """One live session; `run` returns the number of pictures shown."""
+
+    source: Source
+    segmenter: Segmenter
+    controls: Controls
+    sinks: Sequence[Sink] = field(default_factory=list)
+    keys: Callable[[], str] = lambda: ""
+    smooth: bool = True
+    refine: bool = False
+    snapshots: Path = Path()
+    say: Callable[[str], object] = lambda text: None
+
+    def run(self, most: int = 0) -> int:
+        """Until the source ends, q or Ctrl-C is pressed, or `most` (0: any number of) pictures were shown.
+
+        All outputs are closed, and so recordings finished, whichever way it ends.
+        """
+        count, started = 0, time.monotonic()
+        try:
+            with LivePipeline(self.source, self.segmenter, self.smooth, self._oriented) as pipeline:
+                for shown in pipeline:
+                    if not self.controls.paused:
+                        picture = self._composed(shown, pipeline, shown.captured - started)
+                        for sink in self.sinks:
+                            sink.send(picture, shown.captured)
+                        count += 1
+                    self.controls.press(self.keys())
+                    if self.controls.quit or count == most > 0:
+                        break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._close()
+        return count
+
+    def _oriented(self, image: np.ndarray) -> np.ndarray:
+        return cv2.flip(image, 1) if self.controls.mirror else image
+
+    def _composed(self, shown: Shown, pipeline: LivePipeline, seconds: float) -> np.ndarray:
+        began = time.monotonic()
+        alpha = shown.mask.of(shown.image, self.refine)
+        scene = self.controls.background
+        opaque = _NOTHING if isinstance(scene, Cutout) else scene
+        picture = opaque.compose(shown.image, alpha, max(0.0, seconds))
+        pipeline.statistics.add("composite", time.monotonic() - began)
+        if self.controls.snapshot:
+            self.controls.snapshot = False
+            path = self.snapshots / time.strftime("portraitnet-%Y%m%d-%H%M%S.png")
+            save_image(path, scene.compose(shown.image, alpha, max(0.0, seconds)))
+            self.say(f"snapshot: {path}")
+        if self.controls.statistics:
+            _write(picture, pipeline.statistics.line())
+        return picture
+
+    def _close(self) -> None:
+        errors = []
+        for sink in self.sinks:
+            try:
+                sink.close()
+            except InputError as error:  # the other outputs are still to be finished
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def parse_backgrounds(specs: Sequence[str]) -> list[Background]:
+    """The backgrounds that `b` goes through: those given, then blur, a colour and none."""
+    given = [parse_background(spec) for spec in specs]
+    more = [parse_background(spec) for spec in ("blur", "#208060", "none") if spec not in specs]
+    return [*given, *more]
+
+
+def _write(picture: np.ndarray, text: str) -> None:
+    scale = picture.shape[0] / 720
+    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        place = (round(12 * scale) + 2, round(30 * scale) + 8)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.4 * scale, colour, thickness, cv2.LINE_AA)
