@@ -271,6 +271,7 @@ def webcam_command(
     ] = False,
     smooth: Annotated[bool, typer.Option(help="Hold the outline still where it only trembles.")] = True,
     size: Annotated[str, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = "1280x720",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin a video or folder again when it ends.")] = False,
     frames: Annotated[int, typer.Option(min=0, help="Stop after so many pictures; 0: never.")] = 0,
     threads: Threads = 2,
 ) -> None:
@@ -294,7 +295,7 @@ def webcam_command(
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
     segmenter = Segmenter.load(model or default_weights(), threads)
     sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), say=console.print)
+    source = open_source(camera, (height, width), loop, console.print)
     window = Preview() if preview else None
     sinks += [window] if window else []
     sinks += [VirtualCamera(source.rate)] if virtual_camera else []

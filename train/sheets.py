@@ -11,6 +11,7 @@ import numpy as np
 from ..runtime.geometry import Letterbox
 from ..runtime.images import save_image
 from ..runtime.metrics import IGNORE
+from ..runtime.overlay import write_line
 
 TILE = 200
 MISSED, WRONG = (60, 110, 255), (255, 60, 60)
@@ -45,11 +46,8 @@ def errors(image: np.ndarray, found: np.ndarray, truth: np.ndarray) -> np.ndarra
 def tile(image: np.ndarray, text: str = "") -> np.ndarray:
     """RGB TILE x TILE: the picture letterboxed, `text` in its upper left corner."""
     square = np.ascontiguousarray(Letterbox.fit(image.shape[:2], (TILE, TILE)).apply(image))
-    text = text.encode("ascii", "replace").decode()  # OpenCV draws no others
-    while text and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0] > TILE - 10:
-        text = text[:-1]
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(square, text, (5, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness, cv2.LINE_AA)
+    if text:
+        write_line(square, text, 0.4)
     return square
 
 

@@ -123,13 +123,17 @@ class Preview:
         if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
             raise InputError(hint)
         try:
-            cv2.namedWindow(self.NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(self.NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
             raise InputError(hint) from error
         self._opened = time.monotonic()
+        self._size: tuple[int, ...] = ()
 
     def send(self, image: np.ndarray, seconds: float) -> None:
-        """Show a picture (uint8 RGB)."""
+        """Show a picture (uint8 RGB); the window takes its size, as long as the user has not changed it."""
+        if self._size != image.shape:
+            self._size = image.shape
+            cv2.resizeWindow(self.NAME, image.shape[1], image.shape[0])
         cv2.imshow(self.NAME, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
     def key(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ..composite import Background, Blur, Cutout, Picture, parse_background
 from ..errors import InputError
 from ..images import save_image
+from ..overlay import write_line
 from ..segmenter import Segmenter
 from .camera import Source
 from .pipeline import LivePipeline, Shown
@@ -126,7 +127,7 @@ class Webcam:
             save_image(path, scene.compose(shown.image, alpha, max(0.0, seconds)))
             self.say(f"snapshot: {path}")
         if self.controls.statistics:
-            _write(picture, pipeline.statistics.line())
+            write_line(picture, pipeline.statistics.line(), max(0.4, picture.shape[0] / 900))
         return picture
 
     def _close(self) -> None:
@@ -145,10 +146,3 @@ def parse_backgrounds(specs: Sequence[str]) -> list[Background]:
     given = [parse_background(spec) for spec in specs]
     more = [parse_background(spec) for spec in ("blur", "#208060", "none") if spec not in specs]
     return [*given, *more]
-
-
-def _write(picture: np.ndarray, text: str) -> None:
-    scale = picture.shape[0] / 720
-    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        place = (round(12 * scale) + 2, round(30 * scale) + 8)
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.4 * scale, colour, thickness, cv2.LINE_AA)
