@@ -11,8 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background
+from .composite import VIDEO_SUFFIXES, Background, Blur, Cutout, cut_out, parse_background
 from .errors import InputError, OutputError
+from .fringe import without_fringe
 from .images import IMAGE_SUFFIXES, load_image, save_image
 from .segmenter import Segmenter
 from .smoothing import AlphaSmoother
@@ -176,6 +177,8 @@ def _image(job: Job, segmenter: Segmenter, scene: Background, output: str) -> in
     if output == "mask":
         save_image(job.target, alpha)
     else:
+        if not isinstance(scene, Blur):  # whose colours are those that shine through at the outline
+            image = without_fringe(image, alpha)
         save_image(job.target, cut_out(image, alpha) if output == "cutout" else scene.compose(image, alpha))
     return 1
 
