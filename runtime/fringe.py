@@ -22,8 +22,9 @@ def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     size = max(1, width // factor), max(1, height // factor)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     share = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
-    # The power leaves the mixed pixels themselves out of the means. Three equal planes: products of arrays of one shape are far faster than those that repeat one.
+    # Three equal planes: products of arrays of one shape are far faster than those that repeat one.
     weight = cv2.merge([share] * 3)
+    # The power leaves out of the means what is itself a mixture.
     person, behind = _mean_colour(small, weight**4), _mean_colour(small, (1 - weight) ** 4)
     person += weight * (small - behind - weight * (person - behind))
     # Only the change is made larger: the picture keeps its own detail. As bytes, up and down apart, for speed.
