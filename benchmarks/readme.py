@@ -4,7 +4,7 @@ python -m portraitnet.benchmarks.readme"""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..runtime.errors import InputError
@@ -14,26 +14,15 @@ from .table import latency_markdown, markdown, read_csv
 
 def accuracy(results: Path) -> str:
     """Foreground IoU of every shipped artefact on the held-out sets."""
-    rows = read_csv(results / "accuracy_mobile.csv")
-    return markdown(
-        [
-            {
-                "set": row["set"],
-                "images": row["images"],
-                "file": row["file"],
-                "fg": f"{float(row['fg_iou_per_image']):.4f}",
-                "boundary": f"{float(row['boundary_iou']):.4f}",
-                "pooled": f"{float(row['miou_2class_pooled']):.4f}",
-            }
-            for row in rows
-        ],
+    return _shown(
+        read_csv(results / "accuracy_mobile.csv"),
         {
-            "set": "held-out set",
-            "images": "images",
-            "file": "file",
-            "fg": "fg IoU per image",
-            "boundary": "boundary IoU",
-            "pooled": "mIoU 2-class pooled",
+            "held-out set": "{set}",
+            "images": "{images:.0f}",
+            "file": "{file}",
+            "fg IoU per image": "{fg_iou_per_image:.4f}",
+            "boundary IoU": "{boundary_iou:.4f}",
+            "mIoU 2-class pooled": "{miou_2class_pooled:.4f}",
         },
     )
 
@@ -125,18 +114,17 @@ def faces(results: Path) -> str:
 
 def architectures(results: Path) -> str:
     """The architectures on VOC's 21 classes."""
-    table = [
+    return _shown(
+        read_csv(results / "accuracy_rivals_voc.csv"),
         {
-            "architecture": _run_of(row),
-            "miou": f"{float(row['miou']):.3f}",
-            "mean_accuracy": f"{float(row['mean_accuracy']):.3f}",
-            "fg_iou_per_image": f"{float(row['fg_iou_per_image']):.3f}",
-            "M parameters": f"{int(row['parameters']) / 1e6:.1f}",
-            "M MACs": f"{int(row['macs']) / 1e6:.0f}",
-        }
-        for row in read_csv(results / "accuracy_rivals_voc.csv")
-    ]
-    return markdown(table, {key: key for key in table[0]})
+            "architecture": "{run}",
+            "mIoU": "{miou:.3f}",
+            "mean accuracy": "{mean_accuracy:.3f}",
+            "fg IoU per image": "{fg_iou_per_image:.3f}",
+            "M parameters": "{million_parameters:.1f}",
+            "M MACs": "{million_macs:.0f}",
+        },
+    )
 
 
 def cross(results: Path) -> str:
@@ -150,35 +138,33 @@ def cross(results: Path) -> str:
 
 def steadiness(results: Path) -> str:
     """Flicker of the shipped model, plain and smoothed."""
-    table = [
+    return _shown(
+        read_csv(results / "flicker.csv"),
         {
-            "camera": row["camera"],
-            "clips": row["clips"],
-            "flicker": f"{float(row['flicker_plain']):.4f}",
-            "smoothed": f"{float(row['flicker_smoothed']):.4f}",
-            "less": f"{float(row['flicker_ratio']):.1f}x",
-            "edge band IoU": f"{float(row['edge_iou_plain']):.4f}",
-            "smoothed edge band IoU": f"{float(row['edge_iou_smoothed']):.4f}",
-        }
-        for row in read_csv(results / "flicker.csv")
-    ]
-    return markdown(table, {key: key for key in table[0]})
+            "camera": "{camera}",
+            "clips": "{clips:.0f}",
+            "flicker": "{flicker_plain:.4f}",
+            "smoothed": "{flicker_smoothed:.4f}",
+            "less": "{flicker_ratio:.1f}x",
+            "edge band IoU": "{edge_iou_plain:.4f}",
+            "smoothed edge band IoU": "{edge_iou_smoothed:.4f}",
+        },
+    )
 
 
 def edges(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model, plain and with refined edges."""
-    table = [
+    return _shown(
+        read_csv(results / "edges.csv"),
         {
-            "held-out set": row["set"],
-            "images": row["images"],
-            "fg IoU": f"{float(row['fg_iou_per_image_plain']):.4f}",
-            "refined fg IoU": f"{float(row['fg_iou_per_image_refined']):.4f}",
-            "boundary IoU": f"{float(row['boundary_iou_plain']):.4f}",
-            "refined boundary IoU": f"{float(row['boundary_iou_refined']):.4f}",
-        }
-        for row in read_csv(results / "edges.csv")
-    ]
-    return markdown(table, {key: key for key in table[0]})
+            "held-out set": "{set}",
+            "images": "{images:.0f}",
+            "fg IoU": "{fg_iou_per_image_plain:.4f}",
+            "refined fg IoU": "{fg_iou_per_image_refined:.4f}",
+            "boundary IoU": "{boundary_iou_plain:.4f}",
+            "refined boundary IoU": "{boundary_iou_refined:.4f}",
+        },
+    )
 
 
 def fairness(results: Path) -> str:
@@ -203,6 +189,27 @@ def peers(results: Path) -> str:
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
+
+
+def _shown(rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]) -> str:
+    """A Markdown table of a results file: each heading's cells are a format of the row's values."""
+    return markdown(
+        [{heading: form.format(**_values(row)) for heading, form in columns.items()} for row in rows],
+        {heading: heading for heading in columns},
+    )
+
+
+def _values(row: Mapping[str, str]) -> dict[str, object]:
+    """A row with its numbers as numbers, the run it names, and costs in millions."""
+    values: dict[str, object] = {"run": _run_of(row)} if "file" in row else {}
+    for key, text in row.items():
+        try:
+            values[key] = float(text)
+        except ValueError:
+            values[key] = text
+        if key in ("parameters", "macs") and text:
+            values[f"million_{key}"] = float(text) / 1e6
+    return values
 
 
 Section = Callable[[Path], str]
