@@ -69,6 +69,9 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize to `size` (height, width): pixel-area average when shrinking, bilinear when growing."""
     if image.shape[:2] == size:
         return image
+    if image.ndim == 3 and image.shape[2] > 4:  # more than OpenCV averages at once
+        parts = [resize(image[..., first : first + 4], size) for first in range(0, image.shape[2], 4)]
+        return np.concatenate([part.reshape(*size, -1) for part in parts], axis=2)
     shrinking = size[0] < image.shape[0] and size[1] < image.shape[1]
     return cv2.resize(
         np.ascontiguousarray(image),

@@ -72,3 +72,12 @@ def test_same_size_is_untouched():
 def test_zero_sizes_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Letterbox.fit((0, 5), (32, 32))
+
+
+@pytest.mark.parametrize("size", [(20, 30), (90, 70)])
+def test_scores_of_many_classes_are_resized_as_each_alone(size):
+    scores = np.random.default_rng(0).random((40, 50, 21), np.float32)
+    together = resize(scores, size)
+    assert together.shape == (*size, 21)
+    for channel in (0, 3, 4, 20):
+        np.testing.assert_allclose(together[..., channel], resize(scores[..., channel], size), atol=1e-6)

@@ -4,7 +4,6 @@ import hashlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.datasets import LAYOUTS, open_source, recognise
@@ -13,24 +12,22 @@ from portraitnet.train.datasets.parsing import CelebAMaskHq, EasyPortrait, EasyP
 from portraitnet.train.datasets.portraits import AiSegment, P3m10k, PpHumanSeg, SupervisePortrait
 from portraitnet.train.recipe import SourceSpec
 
-WIDTH, HEIGHT = 30, 40
-
-
-def save(path, array, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)
-
-
-def picture(path, shade=100, size=(HEIGHT, WIDTH)):
-    save(path, np.full((*size, 3), shade, np.uint8))
-
-
-def mask(path, *values, size=(HEIGHT, WIDTH)):
-    """Rows of a mask hold `values` from the top, the rest is 0."""
-    array = np.zeros(size, np.uint8)
-    for row, value in enumerate(values):
-        array[row] = value
-    save(path, array)
+from .layouts import (
+    DAYS,
+    HEIGHT,
+    WIDTH,
+    WRITERS,
+    aisegment,
+    celebamask,
+    cityscapes,
+    easyportrait,
+    fasseg,
+    mask,
+    p3m10k,
+    pp_humanseg,
+    save,
+    supervise,
+)
 
 
 def rows(source, index=0, count=4):
@@ -46,17 +43,6 @@ def held_out(names, share=0.5):
     return {n for n in names if int.from_bytes(hashlib.sha256(n.encode()).digest()[:4], "big") / 2**32 < share}
 
 
-def supervise(root):
-    for part in ("1", "12"):
-        for name in ("a.png", "b.jpg"):
-            folder = root / "Supervisely_face" / f"SuperviselyPerson_ds{part}"
-            picture(folder / "img" / name, shade=int(part) * 10 + len(name))
-            soft = np.zeros((HEIGHT, WIDTH), np.uint8)
-            soft[:16] = 255
-            save(folder / "ann" / name, soft)
-    return root
-
-
 def test_supervise_portrait_thresholds_masks_that_are_jpeg(tmp_path):
     source = SupervisePortrait(supervise(tmp_path), "all")
     assert [i.name for i in source.items] == [
@@ -69,22 +55,6 @@ def test_supervise_portrait_thresholds_masks_that_are_jpeg(tmp_path):
         assert not labels[18:].any()
     (tmp_path / "Supervisely_face/SuperviselyPerson_ds1/ann/a.png").unlink()
     assert SupervisePortrait(tmp_path / "Supervisely_face", "all").skipped == ["SuperviselyPerson_ds1/a.png"]
-
-
-DAYS = ("1803151818", "1803201916", "1803241125", "1804031620")
-
-
-def aisegment(root):
-    for day in DAYS:
-        for name in ("00003", "00017"):
-            picture(root / "clip_img" / day / "clip_00000000" / f"{day}-{name}.jpg")
-            alpha = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
-            alpha[0, :, 3], alpha[1, :, 3], alpha[2, :, 3] = 255, 128, 127
-            alpha[..., :3] = 77  # colours that say nothing
-            save(root / "matting" / day / "matting_00000000" / f"{day}-{name}.png", alpha)
-        (root / "matting" / day / "matting_00000000" / f"._{day}-00003.png").write_bytes(b"\0\5\26\7Mac OS X")
-        (root / "clip_img" / day / "clip_00000000" / f"._{day}-00003.jpg").write_bytes(b"\0\5\26\7Mac OS X")
-    return root
 
 
 def test_aisegment_takes_alpha_and_splits_by_session(tmp_path):
@@ -126,14 +96,6 @@ def test_aisegment_half_downloaded_is_said(tmp_path):
         AiSegment(tmp_path, "all")
 
 
-def easyportrait(root):
-    for part, count in (("train", 3), ("val", 1), ("test", 2)):
-        for index in range(count):
-            picture(root / "images" / part / f"{part}{index}.jpg")
-            mask(root / "annotations" / part / f"{part}{index}.png", 1, 2, 8, 0)
-    return root
-
-
 def test_easyportrait_in_nine_classes_and_as_people(tmp_path):
     easyportrait(tmp_path)
     assert [len(EasyPortrait(tmp_path, split)) for split in ("train", "val", "test", "all")] == [3, 1, 2, 6]
@@ -143,17 +105,6 @@ def test_easyportrait_in_nine_classes_and_as_people(tmp_path):
     mask(tmp_path / "annotations/val/val0.png", 9)
     with pytest.raises(InputError, match=r"val0\.png: unknown values \[9\]; expected 0 to 8"):
         EasyPortrait(tmp_path, "val").read(0)
-
-
-def celebamask(root):
-    for number in (0, 1, 2000):
-        picture(root / "CelebA-HQ-img" / f"{number}.jpg", size=(64, 64))
-        parts = root / "CelebAMask-HQ-mask-anno" / str(number // 2000)
-        for part, values in (("skin", (255, 255, 255)), ("hair", (0, 255)), ("ear_r", (0, 0, 255))):
-            array = np.zeros((32, 32, 3), np.uint8)  # the parts' files are grey pictures saved as RGB
-            array[: len(values)] = np.array(values)[:, None, None]
-            save(parts / f"{number:05d}_{part}.png", array)
-    return root
 
 
 def test_celebamask_lays_later_parts_over_earlier_ones_at_the_masks_size(tmp_path):
@@ -181,14 +132,6 @@ def test_celebamask_follows_celebas_own_partition_where_it_is_known(tmp_path):
         CelebAMaskHq(tmp_path, "test")
 
 
-def pp_humanseg(root):
-    for part in ("train", "val", "test"):
-        picture(root / part / "images" / "a.jpg")
-        mask(root / part / "masks" / "a.png", 1, 255, 0)
-        (root / f"{part}.txt").write_text(f"{part}/images/a.jpg {part}/masks/a.png\n")
-    return root
-
-
 def test_pp_humanseg_reads_its_lists_and_ignores_255(tmp_path):
     pp_humanseg(tmp_path)
     assert [len(PpHumanSeg(tmp_path, split)) for split in ("train", "val", "test", "all")] == [1, 1, 1, 3]
@@ -210,15 +153,6 @@ def test_pp_humanseg_lists_that_are_wrong(tmp_path, line, message):
         PpHumanSeg(tmp_path)
 
 
-def p3m10k(root, validation=("validation/P3M-500-P", "validation/P3M-500-NP")):
-    picture(root / "train" / "blurred_image" / "p_1.jpg")
-    mask(root / "train" / "mask" / "p_1.png", 255, 128, 127)
-    for folder, images in zip(validation, ("blurred_image", "original_image"), strict=True):
-        picture(root / folder / images / "p_2.jpg")
-        mask(root / folder / "mask" / "p_2.png", 255)
-    return root
-
-
 @pytest.mark.parametrize(
     "validation", [("validation/P3M-500-P", "validation/P3M-500-NP"), ("validation1", "validation2")]
 )
@@ -229,15 +163,6 @@ def test_p3m_takes_both_packs(tmp_path, validation):
     assert [i.image.parent.name for i in P3m10k(tmp_path, "all").items].count("original_image") == 1
 
 
-def cityscapes(root):
-    for part, city in (("train", "aachen"), ("val", "ulm")):
-        name = f"{city}_000000_000019"
-        picture(root / "leftImg8bit" / part / city / f"{name}_leftImg8bit.png")
-        mask(root / "gtFine" / part / city / f"{name}_gtFine_labelIds.png", 7, 33, 4, 24)
-        mask(root / "gtFine" / part / city / f"{name}_gtFine_instanceIds.png", 1)
-    return root
-
-
 def test_cityscapes_maps_label_ids_to_the_nineteen_classes(tmp_path):
     source = Cityscapes(cityscapes(tmp_path))
     assert rows(source) == [0, 18, 255, 11]
@@ -245,13 +170,6 @@ def test_cityscapes_maps_label_ids_to_the_nineteen_classes(tmp_path):
     assert [len(Cityscapes(tmp_path, split)) for split in ("train", "val", "all")] == [1, 1, 2]
     with pytest.raises(InputError, match="none of train, val, all"):
         Cityscapes(tmp_path, "test")
-
-
-def fasseg(root):
-    for part in ("train", "test"):
-        picture(root / part / "images" / f"{part}_1.jpg", shade=len(part))
-        mask(root / part / "labels" / f"{part}_1.png", 1, 2, 5, 0)
-    return root
 
 
 def test_fasseg_has_six_classes(tmp_path):
@@ -267,18 +185,6 @@ def test_fasseg_is_not_tested_on_faces_it_was_trained_on(tmp_path):
         (tmp_path / "test" / kind / f"test_9.{suffix}").write_bytes(twin.read_bytes())
     assert [i.name for i in FasSeg(tmp_path, "test").items] == ["test/test_1.jpg"]
     assert [i.name for i in FasSeg(tmp_path, "all").items] == ["train/train_1.jpg", "test/test_1.jpg"]
-
-
-WRITERS = {
-    "supervise_portrait": supervise,
-    "aisegment": aisegment,
-    "easyportrait": easyportrait,
-    "celebamask": celebamask,
-    "pp_humanseg": pp_humanseg,
-    "p3m10k": p3m10k,
-    "cityscapes": cityscapes,
-    "fasseg": fasseg,
-}
 
 
 @pytest.mark.parametrize("kind", WRITERS)
