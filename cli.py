@@ -12,6 +12,7 @@ import typer
 
 from . import __version__
 from .cli_data import data_app
+from .cli_run import Threads, parse_size, run_command, webcam_command
 from .runtime.errors import InputError
 
 app = typer.Typer(
@@ -31,14 +32,10 @@ _EXTRAS = {
 }
 
 app.add_typer(data_app, name="data")
+app.command("run")(run_command)
+app.command("webcam")(webcam_command)
 
 _EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), training, startup"
-
-Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
-Model = Annotated[
-    Path | None,
-    typer.Option(help="A bundle's folder, .tflite or .onnx; the shipped int8 model unless given."),
-]
 
 
 def main() -> None:
@@ -65,13 +62,6 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(code) from None
-
-
-def _size(text: str) -> tuple[int, int]:
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdigit() for side in sides):
-        raise InputError(f"size {text!r}: write 224, or HEIGHTxWIDTH such as 160x256")
-    return int(sides[0]), int(sides[-1])
 
 
 def _list(text: str) -> list[str]:
@@ -215,96 +205,20 @@ def export_command(
     try:
         with console.status("exporting") as status:
             contract = export_bundle(
-                loaded, target, _list(to), _list(precision), _size(size), calibration, force, on_progress=status.update
+                loaded,
+                target,
+                _list(to),
+                _list(precision),
+                parse_size(size),
+                calibration,
+                force,
+                on_progress=status.update,
             )
     except ParityError as error:
         console.print(error.table)
         raise
     console.print(parity_table({artefact.file: artefact.parity for artefact in contract.artefacts}))
     print(f"bundle: {target}")
-
-
-@app.command("run")
-def run_command(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="A file for one input, else a folder.")],
-    background: Annotated[
-        str, typer.Option(help="blur, a colour (#208060, teal), a picture, a video, or none (transparent).")
-    ] = "blur",
-    output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
-    model: Model = None,
-    threads: Threads = 2,
-    edge_refine: Annotated[
-        bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges (4 ms at 720p).")
-    ] = False,
-    smooth: Annotated[bool, typer.Option(help="Hold a video's outline still where it only trembles.")] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
-) -> None:
-    """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
-    from .runtime.backends import default_weights
-    from .runtime.process import run
-    from .runtime.segmenter import Segmenter
-
-    segmenter = Segmenter.load(model or default_weights(), threads, edge_refine)
-    summary = run(inputs, segmenter, out, background, output, overwrite, progress=True, smooth=smooth)
-    print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
-
-
-@app.command("webcam")
-def webcam_command(
-    camera: Annotated[
-        str, typer.Option(help="A camera's number; or a video, or a folder of pictures, in its place.")
-    ] = "0",
-    background: Annotated[
-        list[str] | None,
-        typer.Option(help="blur, blur:STRENGTH, a colour, a picture, a video, or none; several for key b."),
-    ] = None,
-    model: Model = None,
-    virtual_camera: Annotated[
-        bool, typer.Option("--virtual-camera", help="Be a camera for video calls (OBS, v4l2loopback).")
-    ] = False,
-    record: Annotated[Path | None, typer.Option(help="Record to this .mp4, .mov or .mkv.")] = None,
-    preview: Annotated[bool, typer.Option(help="Show a window.")] = True,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Flip left and right, as a mirror does.")] = False,
-    edge_refine: Annotated[
-        bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges.")
-    ] = False,
-    smooth: Annotated[bool, typer.Option(help="Hold the outline still where it only trembles.")] = True,
-    size: Annotated[str, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = "1280x720",
-    loop: Annotated[bool, typer.Option("--loop", help="Begin a video or folder again when it ends.")] = False,
-    frames: Annotated[int, typer.Option(min=0, help="Stop after so many pictures; 0: never.")] = 0,
-    threads: Threads = 2,
-) -> None:
-    """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
-
-    Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
-    Pictures never leave this computer.
-    """
-    from .runtime.backends import default_weights
-    from .runtime.console import console
-    from .runtime.live.camera import open_source
-    from .runtime.live.sinks import Preview, Recorder, VirtualCamera
-    from .runtime.live.webcam import KEYS, Controls, Sink, Webcam, parse_backgrounds
-    from .runtime.segmenter import Segmenter
-
-    if not (preview or record or virtual_camera or frames):
-        raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
-    if record and record.exists():
-        raise InputError(f"{record} exists; choose another name for the recording")
-    width, height = _size(size)
-    controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenter = Segmenter.load(model or default_weights(), threads)
-    sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), loop, console.print)
-    window = Preview() if preview else None
-    sinks += [window] if window else []
-    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
-    if window:
-        console.print(KEYS)
-    keys = window.key if window else lambda: ""
-    session = Webcam(source, segmenter, controls, sinks, keys, smooth, edge_refine, say=console.print)
-    shown = session.run(frames)
-    console.print(f"{shown} pictures shown" + (f"; recording: {record}" if record else ""))
 
 
 @app.command("benchmark")
