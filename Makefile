@@ -7,12 +7,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup clean
+.PHONY: demo test lint benchmark setup web clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
 
-test: setup  ## every test
+test: setup web  ## every test
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: setup  ## ruff and mypy
@@ -27,6 +27,14 @@ benchmark: setup  ## the README's latency, video and start-up figures, after `ma
 	$(BIN)/portraitnet benchmark $(OUT)/bundle --rivals --out build/results
 	$(BIN)/portraitnet benchmark --what video --out build/results
 	$(BIN)/portraitnet benchmark --what startup --out build/results
+
+PAGE = runtime/web/page
+web: $(PAGE)/node_modules/.package-lock.json  ## the packages of the page that `portraitnet serve` hands out
+
+# Without Node.js only the page is missing; everything else works.
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(PAGE) --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "note: no npm here, so the browser page has no packages; install Node.js, then: make web"; fi
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

@@ -12,7 +12,7 @@ import typer
 
 from . import __version__
 from .cli_data import data_app
-from .cli_run import Threads, parse_size, run_command, webcam_command
+from .cli_run import Threads, parse_size, run_command, serve_command, webcam_command
 from .runtime.errors import InputError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ _EXTRAS = {
 app.add_typer(data_app, name="data")
 app.command("run")(run_command)
 app.command("webcam")(webcam_command)
+app.command("serve")(serve_command)
 
 _EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), training, startup"
 

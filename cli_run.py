@@ -1,4 +1,4 @@
-"""`portraitnet run` and `portraitnet webcam`: what a model is for. Nothing here needs torch."""
+"""`portraitnet run`, `webcam` and `serve`: what a model is for. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -103,3 +103,43 @@ def webcam_command(
     session = Webcam(source, segmenter, controls, sinks, keys, smooth, edge_refine, say=console.print)
     shown = session.run(frames)
     console.print(f"{shown} pictures shown" + (f"; recording: {record}" if record else ""))
+
+
+def serve_command(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help=".tflite files to choose from; the shipped int8 model unless given.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8765,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="For phones on this network: https, a secret address, and its QR code.")
+    ] = False,
+) -> None:
+    """Serve the page that runs a model in the visitor's browser: camera, photo or video, no picture leaves the device.
+
+    It is seen by this computer alone, unless --lan is given. The page's packages come with `make web` (Node.js).
+    """
+    import secrets
+    import tempfile
+
+    from .runtime.backends import default_weights
+    from .runtime.console import console
+    from .runtime.web.lan import own_address, qr_code, self_made_certificate
+    from .runtime.web.server import PageServer, resources
+
+    site = resources(models or [default_weights()])
+    with tempfile.TemporaryDirectory() as scratch:
+        if lan:
+            address = own_address()
+            certificate = self_made_certificate(address, Path(scratch))
+            server = PageServer(site, address, port, secrets.token_urlsafe(12), certificate)
+            print(qr_code(server.url))
+            print("The certificate is self-made: the phone's browser warns once; choose to go on.")
+        else:
+            server = PageServer(site, "127.0.0.1", port)
+        print(f"{server.url}\nCtrl-C stops the server.", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            console.print("stopped")
+        finally:
+            server.server_close()

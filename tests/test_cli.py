@@ -10,7 +10,7 @@ from PIL import Image
 
 import portraitnet
 
-COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "benchmark", "data"]
+COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "data"]
 
 
 def portraitnet_command(*arguments, cwd=None):
@@ -76,6 +76,8 @@ def odd_files(tmp_path):
         (["webcam", "--no-preview", "--camera", "good.png", "--record", "x.mp4"], "is no camera"),
         (["webcam", "--no-preview", "--record", "good.png"], "good.png exists"),
         (["webcam", "--no-preview", "--camera", "99", "--frames", "1"], "camera 99 cannot be opened"),
+        (["serve", "good.png"], "good.png is no .tflite"),
+        (["serve", "text.tflite"], "text.tflite"),
         (["benchmark", "--what", "edges"], "--what edges needs models"),
         (["data", "check", "empty"], "like none of the known sets"),
         (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),

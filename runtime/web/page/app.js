@@ -1,0 +1,188 @@
+// The page: a camera or a dropped file, through the model, onto the canvas.
+
+import {AlphaSmoother} from './smoothing.js';
+import {Compositor} from './composite.js';
+import {Segmenter} from './segmenter.js';
+
+const element = (id) => document.getElementById(id);
+const compositor = new Compositor(element('view'));
+const smoother = new AlphaSmoother();
+const video = Object.assign(document.createElement('video'), {muted: true, playsInline: true, loop: true});
+const stages = {inference: [], composite: [], frame: []};
+
+let segmenter = null;
+let models = [];
+let ownPicture = null;
+let still = null; // the photo that is shown, when it is not the video
+let stream = null;
+let lastFrame = 0;
+let busy = false;
+
+const say = (text, wrong = false) => {
+  element('status').textContent = text;
+  element('status').classList.toggle('error', wrong);
+};
+
+function background(height) {
+  const chosen = document.querySelector('input[name=background]:checked').value;
+  if (chosen === 'blur') return {kind: 'blur', radius: (element('strength').valueAsNumber * height) / 720};
+  if (chosen === 'none') return {kind: 'none'};
+  if (chosen === 'picture' && ownPicture) return {kind: 'picture', drawable: ownPicture};
+  return {kind: 'colour', colour: chosen === 'picture' ? '#208060' : chosen};
+}
+
+async function show(drawable, height, width, smooth) {
+  const began = performance.now();
+  let {alpha, box} = await segmenter.alpha(drawable, height, width);
+  const inferred = performance.now();
+  if (smooth) alpha = smoother.apply(alpha, (began - lastFrame) / 1000);
+  const mirror = element('mirror').checked && Boolean(stream);
+  compositor.draw(drawable, height, width, alpha, segmenter.height, segmenter.width, box, background(height), mirror);
+  count(inferred - began, performance.now() - inferred, began - lastFrame);
+  lastFrame = began;
+  window.portraitnet = {alpha, box, frames: (window.portraitnet?.frames ?? 0) + 1, threads: segmenter.threads};
+  element('save').disabled = false;
+}
+
+function count(inference, composite, frame) {
+  const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+  for (const [name, value] of Object.entries({inference, composite, frame})) {
+    stages[name].push(value);
+    if (stages[name].length > 30) stages[name].shift();
+  }
+  const rate = stream || !video.paused ? `${(1000 / median(stages.frame)).toFixed(0)} fps   ` : '';
+  element('statistics').textContent =
+    `${rate}model ${median(stages.inference).toFixed(1)} ms   ` +
+    `composite ${median(stages.composite).toFixed(1)} ms   ${segmenter.threads} thread(s)`;
+}
+
+/** One video frame, then the next: the newest wins, because the next is only asked for when this one is done. */
+async function nextFrame() {
+  if (video.paused || !video.videoWidth || !segmenter) return;
+  try {
+    busy = true;
+    // The very frame that is inferred on is the one that is shown.
+    const frame = await createImageBitmap(video);
+    await show(frame, frame.height, frame.width, element('smooth').checked);
+    frame.close();
+  } catch (error) {
+    say(`The model stopped: ${error.message}. Reload the page to begin again.`, true);
+    return;
+  } finally {
+    busy = false;
+  }
+  video.requestVideoFrameCallback(nextFrame);
+}
+
+async function redraw() {
+  if (still && segmenter && !busy) await show(still, still.height, still.width, false);
+}
+
+function stop() {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  still = null;
+  video.pause();
+  video.srcObject = null;
+  smoother.reset();
+  element('camera').textContent = 'Start the camera';
+}
+
+async function startCamera() {
+  if (stream) {
+    stop();
+    say('The camera is off.');
+    return;
+  }
+  if (!navigator.mediaDevices) {
+    say('Browsers give pages a camera only over https, or on this computer itself (http://127.0.0.1).', true);
+    return;
+  }
+  try {
+    const opened = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}, height: {ideal: 720}}});
+    stop();
+    stream = opened;
+    video.srcObject = stream;
+    await video.play();
+    element('camera').textContent = 'Stop the camera';
+    say('Live. Nothing is recorded, and nothing is sent.');
+    video.requestVideoFrameCallback(nextFrame);
+  } catch (error) {
+    const reasons = {
+      NotAllowedError: 'The camera was not allowed. Allow it in the address bar, or open a photo or a video instead.',
+      NotFoundError: 'There is no camera here. Open a photo or a video instead.',
+      NotReadableError: 'Another program has the camera. Close it, then start the camera again.',
+    };
+    say(reasons[error.name] ?? `The camera could not be started: ${error.message}`, true);
+  }
+}
+
+async function open(file) {
+  stop();
+  try {
+    if (file.type.startsWith('video/')) {
+      video.src = URL.createObjectURL(file);
+      await video.play();
+      video.requestVideoFrameCallback(nextFrame);
+    } else {
+      still = await createImageBitmap(file, {imageOrientation: 'from-image'});
+      await redraw();
+    }
+    say(`${file.name}: it was opened here, not sent anywhere.`);
+  } catch {
+    say(`${file.name} is no picture or video that this browser can open.`, true);
+  }
+}
+
+async function chooseModel() {
+  const model = models[element('model').selectedIndex];
+  say(`Loading ${model.name} …`);
+  segmenter = await Segmenter.open(model);
+  smoother.reset();
+  for (const id of ['camera', 'file']) element(id).disabled = false;
+  say(`${model.name} is ready (${model.height}x${model.width}, ${segmenter.threads} thread(s)).`);
+  await redraw();
+}
+
+async function begin() {
+  if (typeof WebAssembly !== 'object' || typeof OffscreenCanvas !== 'function') {
+    say('This browser is too old for the model: it lacks WebAssembly or OffscreenCanvas. Use a current one.', true);
+    return;
+  }
+  try {
+    models = await (await fetch('models.json')).json();
+    for (const model of models) element('model').append(new Option(model.name));
+    await chooseModel();
+  } catch (error) {
+    say(`The model could not be loaded: ${error.message}. WebAssembly with SIMD is needed; reload to try again.`, true);
+  }
+}
+
+element('camera').addEventListener('click', startCamera);
+element('file').addEventListener('change', (event) => event.target.files[0] && open(event.target.files[0]));
+element('model').addEventListener('change', chooseModel);
+element('show').addEventListener('change', (event) => (element('statistics').hidden = !event.target.checked));
+element('controls').addEventListener('input', redraw);
+element('picture').addEventListener('change', async (event) => {
+  const [file] = event.target.files;
+  if (!file) return;
+  ownPicture = await createImageBitmap(file, {imageOrientation: 'from-image'}).catch(() => null);
+  if (!ownPicture) return say(`${file.name} is no picture that this browser can open.`, true);
+  element('own').disabled = false;
+  element('own').checked = true;
+  await redraw();
+});
+element('save').addEventListener('click', async () => {
+  const link = Object.assign(document.createElement('a'), {download: 'portrait.png'});
+  link.href = URL.createObjectURL(await compositor.cutOut());
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
+for (const kind of ['dragover', 'dragleave', 'drop']) {
+  element('stage').addEventListener(kind, (event) => {
+    event.preventDefault();
+    element('stage').classList.toggle('dropping', kind === 'dragover');
+    if (kind === 'drop' && segmenter && event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+  });
+}
+begin();

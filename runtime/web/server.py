@@ -1,0 +1,220 @@
+"""A server for one page: a fixed list of files, nothing else, whatever is asked for.
+
+It binds to loopback unless told otherwise; on a network every address begins with a secret word. The headers isolate
+the page, which is what gives WebAssembly its threads.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ..backends import MAX_MODEL_BYTES, TfliteBackend
+from ..errors import InputError
+
+PAGE = Path(__file__).parent / "page"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".tflite": "application/octet-stream",
+    ".webmanifest": "application/manifest+json",
+}
+_PACKAGES = {"core": "@litertjs/core", "wasm-utils": "@litertjs/wasm-utils"}
+_CONNECTIONS = 32  # at once; a browser opens six
+_PATIENCE = 10.0  # seconds for a whole request to arrive, and for the client to take each part of the answer
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What an address gives: a file, or text made when the server started."""
+
+    type: str
+    file: Path | None = None
+    content: bytes = b""
+
+
+def resources(models: list[Path], page: Path = PAGE) -> dict[str, Resource]:
+    """Every address of the site. Raises InputError when the page's packages are not installed, or for a bad model."""
+    modules = page / "node_modules"
+    if not (modules / _PACKAGES["core"]).is_dir():
+        raise InputError(f"the page's packages are not installed: run `npm ci` in {page} (`make web` does it)")
+    site: dict[str, Resource] = {}
+    for path in sorted(page.iterdir()):
+        if path.suffix in _TYPES and not path.name.startswith((".", "package")):
+            site[path.name] = Resource(_TYPES[path.suffix], path)
+    for short, name in _PACKAGES.items():
+        for path in sorted((modules / name).rglob("*")):
+            if path.suffix in (".js", ".wasm") and path.is_file():
+                address = f"lib/{short}/{path.relative_to(modules / name).as_posix()}"
+                site[address] = Resource(_TYPES[path.suffix], path)
+    listed = []
+    for model in models:
+        contract = _contract(model)
+        address = f"models/{model.name}"
+        site[address] = Resource(_TYPES[".tflite"], model)
+        listed.append({"name": contract.name, "url": address, "height": contract.height, "width": contract.width})
+    site["models.json"] = Resource(_TYPES[".json"], None, json.dumps(listed).encode())
+    site[""] = site["index.html"]
+    return site
+
+
+def _contract(model: Path) -> Any:
+    if model.suffix != ".tflite" or not model.is_file() or model.stat().st_size > MAX_MODEL_BYTES:
+        raise InputError(f"{model} is no .tflite file: the page runs those")
+    if not re.fullmatch(r"[\w.-]+", model.name):
+        raise InputError(f"{model.name}: a model's file name here has letters, digits, dots and dashes only")
+    contract = TfliteBackend(model, 1).contract
+    if contract.task != "portrait":
+        raise InputError(f"{model} tells {len(contract.classes)} classes apart; the page wants a portrait model")
+    return contract
+
+
+def security_headers(index: bytes) -> dict[str, str]:
+    """What every answer carries; scripts inside the page are allowed by their hashes."""
+    inline = re.findall(rb"<script[^>]*>(.+?)</script>", index, re.DOTALL)
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in inline)
+    return {
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' {hashes}; worker-src 'self' "
+            "blob:; connect-src 'self' blob:; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
+            "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves `site` below /`token`/ (or / without one); `url` is where to open it."""
+
+    daemon_threads = True
+    request_queue_size = _CONNECTIONS
+
+    def __init__(
+        self,
+        site: Mapping[str, Resource],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = "",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        self.site, self.host, self.token = site, host, token
+        index = site["index.html"]
+        self.headers = security_headers(index.file.read_bytes() if index.file else index.content)
+        self._places = threading.BoundedSemaphore(_CONNECTIONS)
+        self._context: ssl.SSLContext | None = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(*certificate)
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise InputError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+
+    @property
+    def url(self) -> str:
+        """Address of the page."""
+        scheme = "https" if self._context else "http"
+        below = f"{self.token}/" if self.token else ""
+        return f"{scheme}://{self.host}:{self.server_port}/{below}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give the client a thread, or hang up when too many are here already."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In the client's thread, where a slow TLS handshake harms nobody else."""
+        try:
+            request.settimeout(_PATIENCE)
+            if self._context:
+                request = self._context.wrap_socket(request, server_side=True)
+            super().process_request_thread(request, client_address)
+        except OSError:  # a client that spoke no TLS, or left
+            self.shutdown_request(request)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are no event."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PageServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "portraitnet", ""
+
+    def handle_one_request(self) -> None:
+        """One request, which must be here whole within the patience: a byte now and then does not keep a place."""
+        watch = threading.Timer(_PATIENCE, self._hang_up)
+        watch.daemon = True
+        watch.start()
+        self._watch = watch
+        try:
+            super().handle_one_request()
+        finally:
+            watch.cancel()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)  # which wakes the thread that reads from it
+
+    def do_GET(self) -> None:
+        """A file of the site."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Its headers."""
+        self._answer(body=False)
+
+    def _answer(self, body: bool) -> None:
+        self._watch.cancel()
+        address = self._address()
+        found = None if address is None else self.server.site.get(address)
+        if found is None:
+            self.send_error(404)
+            return
+        content = found.file.read_bytes() if found.file else found.content
+        self.send_response(200)
+        self.send_header("Content-Type", found.type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def _address(self) -> str | None:
+        """The asked address below the token, without its query; None when the token is not there."""
+        path = self.path.partition("?")[0].partition("#")[0]
+        prefix = f"/{self.server.token}/" if self.server.token else "/"
+        return path[len(prefix) :] if path.startswith(prefix) else None
+
+    def end_headers(self) -> None:
+        """Every answer, errors too, carries the site's headers."""
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nobody's visit is written down."""

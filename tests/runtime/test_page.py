@@ -1,0 +1,218 @@
+"""The page in a real browser: headless Chromium with a fake camera, the real model, the real WebAssembly."""
+
+import shutil
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitnet.runtime.backends import default_weights
+from portraitnet.runtime.geometry import Letterbox
+from portraitnet.runtime.segmenter import Segmenter
+from portraitnet.runtime.smoothing import AlphaSmoother
+from portraitnet.runtime.web.server import PAGE, PageServer, resources
+
+CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not (PAGE / "node_modules").is_dir(), reason="the page's packages are not installed: make web"),
+]
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-component-update"),
+    *("--disable-background-networking", "--use-fake-device-for-media-stream"),
+]
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    """The sample portrait as a file, and as the browser sees it."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the sample portrait")
+    path = tmp_path_factory.mktemp("portrait") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path, data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory, portrait):
+    """A clip for the fake camera: the portrait, moving a little, as motion JPEG."""
+    path = tmp_path_factory.mktemp("camera") / "clip.mjpeg"
+    with path.open("wb") as clip:
+        for number in range(30):
+            shift = np.float32([[1.25, 0, -8 * np.sin(number / 5)], [0, 1.25, -60]])
+            frame = cv2.warpAffine(portrait[1], shift, (640, 480), borderMode=cv2.BORDER_REPLICATE)
+            clip.write(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = PageServer(resources([default_weights()]))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium(camera):
+    playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, address):
+    """A fresh page with a camera that is allowed, its model ready; it must not have raised an error at the end."""
+    context = chromium.new_context(viewport={"width": 1000, "height": 900}, permissions=["camera"])
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    wait(page, "!document.getElementById('camera').disabled")
+    yield page
+    context.close()
+    assert errors == []
+
+
+def wait(page, condition, seconds=60):
+    """Until the page says so; asked from outside, since its own policy forbids evaluating text."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < until, f"{condition} did not come true; the page says: {page.inner_text('#status')}"
+        time.sleep(0.05)
+
+
+def test_the_pages_alpha_is_the_python_runtimes(page, portrait):
+    path, image = portrait
+    page.set_input_files("#file", path)
+    wait(page, "window.portraitnet?.frames > 0")
+    box, wanted = Segmenter.load(default_weights()).small_alpha(image)
+    found = np.array(page.evaluate("Array.from(window.portraitnet.alpha)"), np.float32).reshape(wanted.shape)
+    found_box = page.evaluate("window.portraitnet.box")
+    assert found_box == {"top": box.top, "left": box.left, "height": box.height, "width": box.width}
+    both, either = ((found > 0.5) & (wanted > 0.5)).sum(), ((found > 0.5) | (wanted > 0.5)).sum()
+    assert both / either > 0.99
+    assert np.abs(found - wanted).mean() < 0.01
+    assert page.evaluate("self.crossOriginIsolated")
+
+
+def test_a_live_camera_gets_its_background_replaced_and_nothing_leaks(page):
+    page.check("input[value='#208060']")
+    page.click("#camera")
+    wait(page, "window.portraitnet?.frames > 10")
+    assert "nothing is sent" in page.inner_text("#status")
+    memory = "performance.memory.usedJSHeapSize"
+    before = page.evaluate(memory)
+    wait(page, "window.portraitnet.frames > 310", seconds=240)
+    assert page.evaluate(memory) < before + 40e6
+    page.click("#camera")
+    green = page.evaluate(
+        """() => {
+            const view = document.getElementById('view');
+            const {data} = view.getContext('2d').getImageData(0, 0, view.width, view.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                count += Math.hypot(data[i] - 0x20, data[i + 1] - 0x80, data[i + 2] - 0x60) < 12;
+            }
+            return count / (view.width * view.height);
+        }"""
+    )
+    assert 0.2 < green < 0.8  # the rest is the person
+
+
+def test_the_cut_out_is_downloaded_with_its_transparency(page, portrait, tmp_path):
+    page.set_input_files("#file", portrait[0])
+    wait(page, "!document.getElementById('save').disabled")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "cut.png")
+    cut = np.array(Image.open(tmp_path / "cut.png"))
+    assert cut.shape == (512, 512, 4)
+    alpha = Segmenter.load(default_weights())(portrait[1])
+    assert np.abs(cut[..., 3] / 255 - alpha).mean() < 0.02
+
+
+def test_a_picture_of_ones_own_becomes_the_background(page, portrait, tmp_path):
+    Image.new("RGB", (300, 100), (250, 10, 10)).save(tmp_path / "red.png")
+    page.set_input_files("#file", portrait[0])
+    wait(page, "window.portraitnet?.frames > 0")
+    page.set_input_files("#picture", tmp_path / "red.png")
+    wait(page, "document.getElementById('own').checked && window.portraitnet.frames > 1")
+    corner = page.evaluate(
+        "Array.from(document.getElementById('view').getContext('2d').getImageData(500, 5, 1, 1).data)"
+    )
+    assert corner[0] > 200 > 60 > corner[1]
+
+
+def test_what_is_no_picture_is_said(page, tmp_path):
+    (tmp_path / "note.txt").write_text("hello")
+    page.set_input_files("#file", tmp_path / "note.txt")
+    wait(page, "document.getElementById('status').textContent.startsWith('note.txt is no picture')")
+
+
+def test_a_camera_that_is_not_allowed_and_one_that_is_not_there_get_a_helpful_message(chromium, address):
+    for name, words in (
+        ("NotAllowedError", "Allow it in the address bar"),
+        ("NotFoundError", "There is no camera here"),
+    ):
+        context = chromium.new_context()
+        page = context.new_page()
+        page.add_init_script(
+            f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{name}') }}"
+        )
+        page.goto(address)
+        wait(page, "!document.getElementById('camera').disabled")
+        page.click("#camera")
+        wait(page, f"document.getElementById('status').textContent.includes('{words}')")
+        context.close()
+
+
+def test_a_browser_without_webassembly_is_told(chromium, address):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.add_init_script("delete globalThis.WebAssembly")
+    page.goto(address)
+    wait(page, "document.getElementById('status').textContent.includes('lacks WebAssembly')")
+    context.close()
+
+
+def test_letterbox_and_smoothing_are_the_python_ones(page):
+    sizes = [(720, 1280), (1280, 720), (224, 224), (1, 900), (333, 77), (31, 32), (1080, 1921)]
+    script = """async (sizes) => {
+        const {fit} = await import('./letterbox.js');
+        return sizes.map(([h, w]) => [fit(h, w, 224, 224), fit(h, w, 144, 256)]);
+    }"""
+    for size, found in zip(sizes, page.evaluate(script, sizes), strict=True):
+        for target, box in zip([(224, 224), (144, 256)], found, strict=True):
+            wanted = Letterbox.fit(size, target)
+            assert box == {"top": wanted.top, "left": wanted.left, "height": wanted.height, "width": wanted.width}
+
+    rng, smooth = np.random.default_rng(0), AlphaSmoother()
+    alphas = rng.random((6, 40)).astype(np.float32)
+    elapsed = [1 / 30, 1 / 60, 0.1, 2.0, 1 / 30, 1 / 25]
+    wanted = [smooth(alpha[None], seconds)[0] for alpha, seconds in zip(alphas, elapsed, strict=True)]
+    script = """async ([alphas, elapsed]) => {
+        const {AlphaSmoother} = await import('./smoothing.js');
+        const smoother = new AlphaSmoother();
+        return alphas.map((alpha, i) => Array.from(smoother.apply(Float32Array.from(alpha), elapsed[i])));
+    }"""
+    found = page.evaluate(script, [alphas.tolist(), elapsed])
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_every_control_has_a_name_and_is_reached_by_the_keyboard(page):
+    unnamed = page.evaluate("""() => [...document.querySelectorAll('button, input, select')]
+        .filter((control) => !control.textContent.trim() && !control.labels?.[0]?.textContent.trim())
+        .map((control) => control.id)""")
+    assert unnamed == []
+    reached = set()
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
+    assert {"camera", "file", "background", "picture", "strength", "mirror", "smooth", "show", "model"} <= reached
