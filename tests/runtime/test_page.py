@@ -182,6 +182,25 @@ def test_a_browser_without_webassembly_is_told(chromium, address):
     context.close()
 
 
+def test_the_page_works_without_a_network_once_it_was_loaded(chromium):
+    server = PageServer(resources([default_weights()]))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(server.url)
+    wait(page, "!document.getElementById('camera').disabled")
+    kept = "(async () => (await (await caches.open('portraitnet-1')).keys()).length)()"
+    wait(page, f"{kept}.then((count) => count > 8 && Boolean(navigator.serviceWorker.controller))")
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+    page.reload()
+    wait(page, "!document.getElementById('camera').disabled")
+    assert "is ready" in page.inner_text("#status")
+    context.close()
+
+
 def test_letterbox_and_smoothing_are_the_python_ones(page):
     sizes = [(720, 1280), (1280, 720), (224, 224), (1, 900), (333, 77), (31, 32), (1080, 1921)]
     script = """async (sizes) => {

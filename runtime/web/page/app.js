@@ -144,6 +144,15 @@ async function chooseModel() {
   await redraw();
 }
 
+/** Let the page work without a network from now on, and be installed: keep everything that it has loaded. */
+async function keepOffline() {
+  if (!navigator.serviceWorker) return; // over plain http from another computer
+  await navigator.serviceWorker.register('sw.js');
+  const loaded = performance.getEntriesByType('resource').map((entry) => entry.name);
+  const own = [document.baseURI, ...loaded].filter((name) => name.startsWith(location.origin));
+  await (await caches.open('portraitnet-1')).addAll([...new Set(own)]);
+}
+
 async function begin() {
   if (typeof WebAssembly !== 'object' || typeof OffscreenCanvas !== 'function') {
     say('This browser is too old for the model: it lacks WebAssembly or OffscreenCanvas. Use a current one.', true);
@@ -153,6 +162,7 @@ async function begin() {
     models = await (await fetch('models.json')).json();
     for (const model of models) element('model').append(new Option(model.name));
     await chooseModel();
+    keepOffline().catch(() => {}); // the page works all the same
   } catch (error) {
     say(`The model could not be loaded: ${error.message}. WebAssembly with SIMD is needed; reload to try again.`, true);
   }
