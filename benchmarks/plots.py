@@ -48,7 +48,7 @@ def plot_classes(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     axes.set_yticks(range(len(classes)), [f"{name}  ({100 * shares[name]:.1f} %)" for name in classes])
     axes.set_xlabel("IoU (in brackets: share of the pixels)")
     axes.set_xlim(0, 1)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
 

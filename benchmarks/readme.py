@@ -107,8 +107,10 @@ def faces(results: Path) -> str:
             row["class"], {"class": row["class"], "of pixels": f"{100 * float(row['share']):.1f} %"}
         )
         shown[_run_of(row)] = f"{float(row['iou']):.3f}"
-    mean = {_run_of(r): f"{float(r['miou']):.3f}" for r in read_csv(results / "accuracy_faceparse_fasseg.csv")}
-    lines = [*table.values(), {"class": "mean", "of pixels": "", **mean}]
+    lines = [*table.values()]
+    for name, metric in (("mean IoU", "miou"), ("mean accuracy", "mean_accuracy")):
+        scores = read_csv(results / "accuracy_faceparse_fasseg.csv")
+        lines.append({"class": name, "of pixels": "", **{_run_of(r): f"{float(r[metric]):.3f}" for r in scores}})
     return markdown(lines, {key: key for key in lines[0]})
 
 
