@@ -80,16 +80,19 @@ def plot_pareto(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1)
     points = sorted((float(row["median_ms"]), float(row["fg_iou_per_image"])) for row in known)
     front = [p for i, p in enumerate(points) if all(p[1] > q[1] for q in points[:i])]
     axes.step(*zip(*front, strict=True), where="post", color="#bbb", zorder=1)
+    models = list(dict.fromkeys(row["model"] for row in known))
+    named: set[str] = set()
     for row in known:
-        axes.scatter(
-            float(row["median_ms"]),
-            float(row["fg_iou_per_image"]),
-            s=float(row["bytes"]) / 1e6 * 12 + 20,
-            color=_COLOURS[row["format"]],
-            marker=_MARKERS[row["precision"]],
-            zorder=2,
-            label=f"{row['model']} {row['format']} {row['precision']}",
-        )
+        place = float(row["median_ms"]), float(row["fg_iou_per_image"])
+        colour = f"C{models.index(row['model'])}" if len(models) > 1 else _COLOURS[row["format"]]
+        size = 20 + 8 * (float(row["bytes"]) / 1e6) ** 0.7
+        axes.scatter(*place, s=size, color=colour, marker=_MARKERS[row["precision"]], alpha=0.8, zorder=2)
+        name = row["model"] if len(models) > 1 else f"{row['format']} {row['precision']}"
+        if name not in named:
+            named.add(name)
+            axes.annotate(name, place, (6, 8), textcoords="offset points", fontsize=8)
+    for precision in dict.fromkeys(row["precision"] for row in known):
+        axes.scatter([], [], s=40, color="#666", marker=_MARKERS[precision], label=precision)
     axes.set_xlabel(f"median milliseconds per picture, {threads} thread{'s' * (threads > 1)}")
     axes.set_ylabel("foreground IoU per image")
     axes.margins(0.12)
