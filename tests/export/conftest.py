@@ -30,7 +30,7 @@ def easy_picture(seed, size=SIZE, classes=2):
     return image.clip(0, 255).astype(np.uint8), mask
 
 
-def fit(spec, size, steps=70, batch=4):
+def fit(spec, size, steps=140, batch=4):
     torch.manual_seed(0)
     torch.set_num_threads(2)
     model, normalize = build_model(spec), Normalize()
