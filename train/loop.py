@@ -33,6 +33,7 @@ from .models import Normalize, build_model
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 from .schedule import learning_rate, momentum
+from .transfer import open_teacher, start_from
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
@@ -52,6 +53,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
     held_out = {label_of(s): open_source(s, root, size, classes) for s in recipe.data.validate}
     network = build_model(recipe.model)
+    if recipe.run.start_from:
+        start_from(network, recipe.run.start_from)
+    teacher = open_teacher(recipe.loss.teacher, classes)
     # Only now, so that a run refused for its data leaves nothing behind.
     state = _claim(recipe, out, resume)
 
@@ -60,6 +64,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     network = network.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
+    teacher = teacher.to(fabric.device) if teacher is not None else None
     average = WeightAverage(network, recipe.run.ema_decay)
     first_step, best = 0, float("-inf")
     if state is not None:
@@ -90,7 +95,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
                 group |= {"momentum": inertia} if "momentum" in group else {"betas": (inertia, group["betas"][1])}
-            losses = batch_losses(model, normalize, batch, recipe, class_weights)
+            losses = batch_losses(model, normalize, batch, recipe, class_weights, teacher)
             if not torch.isfinite(losses.total):
                 raise InputError(
                     f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.names)}. "
@@ -141,6 +146,7 @@ def batch_losses(
     batch: Batch,
     recipe: Recipe,
     class_weights: torch.Tensor | None = None,
+    teacher: nn.Module | None = None,
 ) -> Losses:
     """The recipe's losses of one batch, which is on the model's device."""
 
@@ -150,7 +156,12 @@ def batch_losses(
     augmented = model(view(batch.augmented))
     # The plain view costs a second pass, and only the consistency loss asks for it.
     original = model(view(batch.original)) if recipe.loss.consistency else None
-    return portrait_losses(augmented, original, batch.labels.long(), batch.edge.long(), recipe.loss, class_weights)
+    taught = None
+    if teacher is not None:
+        with torch.no_grad():
+            taught = teacher(view(batch.original)).mask
+    labels, edge = batch.labels.long(), batch.edge.long()
+    return portrait_losses(augmented, original, labels, edge, recipe.loss, class_weights, taught)
 
 
 def _validate(

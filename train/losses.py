@@ -26,6 +26,7 @@ class Losses(NamedTuple):
     jaccard: torch.Tensor
     dice: torch.Tensor
     auxiliary: torch.Tensor
+    distillation: torch.Tensor
 
 
 _EXPONENT = 0.3  # of the exponential cross entropy: the best of its paper
@@ -106,13 +107,17 @@ def portrait_losses(
     edge: torch.Tensor,
     spec: LossSpec,
     class_weights: torch.Tensor | None = None,
+    taught: torch.Tensor | None = None,
 ) -> Losses:
-    """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None)."""
+    """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None).
+
+    `taught` are the logits of another network for the plain view, which the augmented one should give too.
+    """
 
     def judge(logits: torch.Tensor) -> torch.Tensor:
         return pixel_loss(logits, mask, spec, class_weights)
 
-    consistency = edge_loss = jaccard = dice = auxiliary = augmented.mask.new_zeros(())
+    consistency = edge_loss = jaccard = dice = auxiliary = distillation = augmented.mask.new_zeros(())
     mask_loss = judge(augmented.mask)
     if original is not None:
         mask_loss = mask_loss + judge(original.mask)
@@ -125,6 +130,9 @@ def portrait_losses(
         dice = soft_dice_loss(augmented.mask, mask)
     if augmented.auxiliary is not None:
         auxiliary = judge(augmented.auxiliary)
+    if taught is not None:
+        distillation = consistency_loss(augmented.mask, taught.to(augmented.mask.dtype))
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
-    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary)
+    total = total + spec.distillation * distillation
+    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation)

@@ -75,6 +75,8 @@ class LossSpec:
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
     dice: float = 0.0  # soft Dice of every class, over the batch
     auxiliary: float = 0.4  # the pixel loss of a second head, where the network has one
+    teacher: str = ""  # a checkpoint that is asked about each plain view, for the next
+    distillation: float = 2.0  # KL divergence from what the teacher says
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class RunSpec:
     steps: int = 1000
     batch: int = 64  # pictures per step, over all processes together
     seed: int = 1
+    start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"  # 64: to tell rounding from mistakes
     ema_decay: float = 0.998  # 0: none
     evaluate_every: int = 500

@@ -134,3 +134,14 @@ def test_one_logit_gives_binary_cross_entropy():
     logits, labels = model(torch.rand(2, 3, 64, 64)).mask, torch.randint(0, 2, (2, 64, 64))
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], labels.float())
     torch.testing.assert_close(pixel_loss(logits, labels, LossSpec()), expected)
+
+
+def test_distillation_asks_the_augmented_view_for_the_teachers_answer():
+    torch.manual_seed(0)
+    said, mask = torch.randn(2, 2, 8, 8), torch.full((2, 8, 8), IGNORE)
+    spec = LossSpec(consistency=0, edge=0, distillation=3)
+    same = portrait_losses(Logits(said), None, mask, mask, spec, taught=said)
+    assert same.total.abs() < 1e-6  # nothing is labelled, and the teacher agrees
+    other = torch.randn_like(said)
+    losses = portrait_losses(Logits(other), None, mask, mask, spec, taught=said)
+    torch.testing.assert_close(losses.total, 3 * consistency_loss(other, said))

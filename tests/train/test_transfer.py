@@ -1,0 +1,63 @@
+import csv
+
+import pytest
+import torch
+
+from portraitnet.runtime.errors import InputError
+from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
+from portraitnet.train.loop import train
+from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.transfer import open_teacher, start_from
+
+from .conftest import small_recipe
+
+SPEC = ModelSpec(encoder="mobilenetv3_small_100")
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(5)
+    path = tmp_path / "before.safetensors"
+    save_checkpoint(path, build_model(SPEC).state_dict(), SPEC, (64, 64), {})
+    return str(path)
+
+
+def test_a_run_starts_from_a_checkpoints_weights(checkpoint):
+    network = build_model(SPEC)
+    start_from(network, checkpoint)
+    before = load_checkpoint(checkpoint).model.state_dict()
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[key])
+
+
+def test_another_number_of_classes_keeps_its_own_head(checkpoint):
+    network = build_model(ModelSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
+    head = network.mask_head.weight.clone()
+    start_from(network, checkpoint)
+    torch.testing.assert_close(network.mask_head.weight, head)
+    torch.testing.assert_close(
+        network.encoder.state_dict()["conv_stem.weight"],
+        load_checkpoint(checkpoint).model.encoder.state_dict()["conv_stem.weight"],
+    )
+
+
+def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
+    with pytest.raises(InputError, match=r"cannot start this network: .* model\.encoder"):
+        start_from(build_model(ModelSpec(encoder="mobilenetv2_035")), checkpoint)
+
+
+def test_a_teacher_of_other_classes_is_refused(checkpoint):
+    with pytest.raises(InputError, match="tells background, person, not background, hair"):
+        open_teacher(checkpoint, ("background", "hair"))
+
+
+def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tmp_path):
+    recipe = small_recipe(
+        folder_set,
+        loss={"consistency": 0, "edge": 0, "teacher": checkpoint, "distillation": 50.0},
+        run={"steps": 12},
+    )
+    train(recipe, tmp_path / "run", accelerator="cpu")
+    with (tmp_path / "run" / "steps.csv").open() as handle:
+        distances = [float(row["distillation"]) for row in csv.DictReader(handle)]
+    assert sum(distances[-3:]) < 0.5 * sum(distances[:3])
