@@ -31,6 +31,7 @@ class DeployedGraph(nn.Module):
         super().__init__()
         self.model = without_training_heads(model).eval().requires_grad_(False)
         normalize = Normalize()
+        self.single = _collapse_head(self.model)
         _fold_batch_norms(self.model)
         _split_transposed_convolutions(self.model)
         _pad_pools_with_zeros(self.model)
@@ -38,7 +39,6 @@ class DeployedGraph(nn.Module):
         folded = _fold_scale(self.model, normalize.deviation)
         self.register_buffer("mean", normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
-        self.single = _collapse_head(self.model)
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
         x = rgb - self.mean
@@ -149,14 +149,15 @@ def check_same(trained: nn.Module, graph: DeployedGraph, size: tuple[int, int]) 
 
 def _collapse_head(model: nn.Module) -> bool:
     head = model.mask_head
-    if not isinstance(head, nn.Conv2d):
+    if not isinstance(head, (nn.Conv2d, nn.ConvTranspose2d)):
         raise InputError(f"{type(model).__name__}.mask_head is no convolution: its classes cannot be collapsed")
     if getattr(model, "one_logit", False):
         model.one_logit = False  # type: ignore[assignment]  # what it gives then is the difference to a background of zero
         return True
     if head.out_channels != 2:
         return False
-    head.weight.data = head.weight.data[1:] - head.weight.data[:1]
+    background, person = head.weight.data.unbind(int(isinstance(head, nn.ConvTranspose2d)))
+    head.weight.data = (person - background).unsqueeze(int(isinstance(head, nn.ConvTranspose2d)))
     if head.bias is not None:
         head.bias.data = head.bias.data[1:] - head.bias.data[:1]
     head.out_channels = 1

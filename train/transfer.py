@@ -15,7 +15,7 @@ def start_from(network: nn.Module, path: str) -> None:
     """Give `network` the weights of a checkpoint, in place.
 
     A head of another shape, or one that the checkpoint lacks, keeps its own: another number of classes, or the
-    boundary head. Raises InputError when anything else differs.
+    boundary head. Raises InputError when anything else differs; model.encoder_weights takes the encoder alone.
     """
     stored, own = load_checkpoint(path).model.state_dict(), network.state_dict()
     fitting = {key: value for key, value in stored.items() if key in own and own[key].shape == value.shape}
@@ -23,7 +23,7 @@ def start_from(network: nn.Module, path: str) -> None:
     if missing:
         raise InputError(
             f"{path} cannot start this network: {len(missing)} of {len(own)} tensors are missing or differ in shape, "
-            f"the first is {missing[0]}; model.encoder and model.convolution must be the checkpoint's"
+            f"the first is {missing[0]}; the model section must be the checkpoint's"
         )
     network.load_state_dict(fitting, strict=False)
 

@@ -14,19 +14,22 @@ from portraitnet.train.models import ModelSpec, build_model
 SIZE = (64, 64)
 
 
-def export(architecture, formats, out, precision="fp32"):
+RIVALS = {name: ModelSpec(name, "mobilenetv2_100", auxiliary_head=True) for name in ("deeplabv3plus", "pspnet", "ocr")}
+NANO = ModelSpec(encoder="mobilenetv2_035", expansion=0.4, decoder="light")
+
+
+def export(spec, formats, out, precision="fp32"):
     torch.manual_seed(0)
-    spec = ModelSpec(architecture, "mobilenetv2_100", auxiliary_head=True)
     checkpoint = Checkpoint("toy", settle(build_model(spec), SIZE), spec, SIZE, {})
     noise = np.random.default_rng(0).integers(0, 256, (4, *SIZE, 3), np.uint8)
     pictures = Pictures(list(noise[:2]), list(noise[2:]), None, "noise")
     return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures)
 
 
-@pytest.mark.parametrize("architecture", ["deeplabv3plus", "pspnet", "ocr"])
-def test_rivals_pass_the_gate_in_every_format(architecture, tmp_path):
+@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO], ids=[*RIVALS, "nano"])
+def test_rivals_and_nano_pass_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
-    contract = export(architecture, formats, tmp_path / "bundle")
+    contract = export(spec, formats, tmp_path / "bundle")
     assert [artefact.format for artefact in contract.artefacts] == formats
     assert all(artefact.parity["max_abs"] < 1e-4 for artefact in contract.artefacts)
     assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
@@ -35,5 +38,5 @@ def test_rivals_pass_the_gate_in_every_format(architecture, tmp_path):
 def test_a_network_that_xnnpack_takes_in_pieces_is_refused(tmp_path):
     """It has no int8 product of two activations, which OCR's attention is."""
     with pytest.raises(InputError, match=r"XNNPACK partitions instead of 1.*BATCH_MATMUL"):
-        export("ocr", ["tflite"], tmp_path / "bundle", "int8")
+        export(RIVALS["ocr"], ["tflite"], tmp_path / "bundle", "int8")
     assert not (tmp_path / "bundle").exists()

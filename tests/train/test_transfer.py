@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from portraitnet.train.transfer import open_teacher, start_from
 from .conftest import small_recipe
 
 SPEC = ModelSpec(encoder="mobilenetv3_small_100")
+OTHER = ModelSpec(encoder="mobilenetv2_035")
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def test_another_number_of_classes_keeps_its_own_head(checkpoint):
 
 
 def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
-    with pytest.raises(InputError, match=r"cannot start this network: .* model\.encoder"):
-        start_from(build_model(ModelSpec(encoder="mobilenetv2_035")), checkpoint)
+    with pytest.raises(InputError, match=r"cannot start this network: .* the model section"):
+        start_from(build_model(OTHER), checkpoint)
 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint):
@@ -61,3 +63,26 @@ def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tm
     with (tmp_path / "run" / "steps.csv").open() as handle:
         distances = [float(row["distillation"]) for row in csv.DictReader(handle)]
     assert sum(distances[-3:]) < 0.5 * sum(distances[:3])
+
+
+def test_a_slim_encoder_keeps_the_strongest_channels_of_a_full_one(tmp_path):
+    full = build_model(OTHER)
+    block = full.encoder.blocks[2][1]
+    hidden = block.conv_dw.out_channels
+    with torch.no_grad():
+        block.bn2.weight[::2] = 1e-4  # every other channel says nothing
+    save_checkpoint(tmp_path / "full.safetensors", full.state_dict(), OTHER, (64, 64), {})
+    network = build_model(
+        replace(OTHER, expansion=0.5, decoder="light", encoder_weights=str(tmp_path / "full.safetensors"))
+    )
+    kept = network.encoder.blocks[2][1]
+    assert kept.conv_dw.out_channels == hidden // 2 == 48
+    torch.testing.assert_close(kept.conv_dw.weight, block.conv_dw.weight[1::2])
+    torch.testing.assert_close(kept.conv_pwl.weight, block.conv_pwl.weight[:, 1::2])
+    picture = torch.rand(1, 16, 8, 8)
+    torch.testing.assert_close(kept.eval()(picture), block.eval()(picture), atol=1e-2, rtol=0)
+
+
+def test_only_inverted_residuals_can_be_slimmed():
+    with pytest.raises(InputError, match=r"model\.expansion is 0\.5"):
+        build_model(ModelSpec(encoder="resnet18", expansion=0.5))

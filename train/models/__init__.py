@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...runtime.errors import InputError
 from .dilated import HEADS, DilatedNet
 from .encoders import build_encoder
-from .portraitnet import Logits, PortraitNet
+from .portraitnet import LightPortraitNet, Logits, PortraitNet
+from .slim import slim
 
 __all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity", "without_training_heads"]
 
@@ -23,8 +24,10 @@ class ModelSpec:
 
     architecture: str = "portraitnet"  # or deeplabv3, deeplabv3plus, pspnet, ocr
     encoder: str = "mobilenetv2_100"
-    encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file, or none
+    encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file (a checkpoint too), or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
+    expansion: float = 1.0  # share of the hidden channels that the encoder's inverted residuals keep
+    decoder: str = "paper"  # of portraitnet: paper, or light (nothing at full size but the mask itself)
     convolution: str = "separable"  # separable (the paper's D-block) or plain (the U-Net-like rivals)
     edge_head: bool = True  # portraitnet's boundary head, used in training only
     one_logit: bool = False  # portraitnet's mask head gives the person's logit alone: binary cross entropy
@@ -62,7 +65,15 @@ def build_model(spec: ModelSpec) -> nn.Module:
         raise InputError(f"model.auxiliary_head belongs to {', '.join(HEADS)}; portraitnet has edge_head")
     if spec.one_logit and len(spec.classes) != 2:
         raise InputError(f"model.one_logit tells two classes apart, not {len(spec.classes)}")
+    if spec.decoder not in ("paper", "light"):
+        raise InputError(f"model.decoder is {spec.decoder!r}; it must be paper or light")
+    if spec.decoder == "light" and (spec.convolution != "separable" or spec.one_logit):
+        raise InputError("model.convolution and one_logit describe the paper's decoder; leave them out with light")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options)
+    if spec.expansion != 1:
+        slim(encoder, spec.expansion)
+    if spec.decoder == "light":
+        return LightPortraitNet(encoder, encoder.feature_info.channels(), len(spec.classes), spec.edge_head)
     return PortraitNet(
         encoder,
         encoder.feature_info.channels(),
@@ -74,8 +85,8 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
-    if spec.paper_options or spec.one_logit:
-        raise InputError("model.paper_options and one_logit describe PortraitNet; leave them out here")
+    if spec.paper_options or spec.one_logit or spec.expansion != 1:
+        raise InputError("model.paper_options, one_logit and expansion describe PortraitNet; leave them out here")
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, output_stride=spec.output_stride)

@@ -23,9 +23,9 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False,
     Batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32; no stride exceeds `output_stride`, and convolutions
     are dilated where one would.
 
-    `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file
-    with timm's names for this network. `paper_options` gives PortraitNet's own MobileNetV2: ReLU in place of
-    ReLU6, and the 1x1 expansion of the first (t = 1) block kept.
+    `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file: one with
+    timm's names for this network, or a checkpoint of ours that has this encoder. `paper_options` gives PortraitNet's
+    own MobileNetV2: ReLU in place of ReLU6, and the 1x1 expansion of the first (t = 1) block kept.
     """
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:3]
@@ -56,7 +56,8 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False,
 
 def _load_file(encoder: Any, path: Path) -> None:
     stored, _ = read_safetensors(path)
-    own = encoder.state_dict()
+    inside = {key.removeprefix("encoder."): value for key, value in stored.items() if key.startswith("encoder.")}
+    stored, own = inside or stored, encoder.state_dict()
     missing = [key for key in own if key not in stored or stored[key].shape != own[key].shape]
     if missing:
         raise InputError(
