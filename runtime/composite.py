@@ -156,6 +156,11 @@ class Clip:
         return frame.seconds - self._start + self._loops_before
 
 
+def shows_fringe(background: Background) -> bool:
+    """Whether the old background's colours would be seen around the person: not where it is there, out of focus."""
+    return not isinstance(background, Blur)
+
+
 def parse_background(spec: str) -> Background:
     """`blur`, `blur:STRENGTH`, `none`, a picture or video file, or a colour (a CSS name or #rrggbb).
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .composite import VIDEO_SUFFIXES, Background, Blur, Cutout, cut_out, parse_background
+from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
 from .errors import InputError, OutputError
 from .fringe import without_fringe
 from .images import IMAGE_SUFFIXES, load_image, save_image
@@ -177,10 +177,13 @@ def _image(job: Job, segmenter: Segmenter, scene: Background, output: str) -> in
     if output == "mask":
         save_image(job.target, alpha)
     else:
-        if not isinstance(scene, Blur):  # whose colours are those that shine through at the outline
-            image = without_fringe(image, alpha)
+        image = _own_colours(image, alpha, scene)
         save_image(job.target, cut_out(image, alpha) if output == "cutout" else scene.compose(image, alpha))
     return 1
+
+
+def _own_colours(image: np.ndarray, alpha: np.ndarray, scene: Background) -> np.ndarray:
+    return without_fringe(image, alpha) if shows_fringe(scene) else image
 
 
 def _video(
@@ -207,7 +210,8 @@ def _video(
             if output == "mask":
                 write(frame, cv2.merge([alpha] * 3))
             else:
-                write(frame, scene.compose(frame.image, alpha, frame.seconds - start))
+                image = _own_colours(frame.image, alpha, scene)
+                write(frame, scene.compose(image, alpha, frame.seconds - start))
             frames += 1
             advance(job)
     return frames

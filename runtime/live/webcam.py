@@ -11,7 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from ..composite import Background, Blur, Cutout, Picture, parse_background
+from ..composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
 from ..errors import InputError
 from ..images import save_image
 from ..overlay import write_line
@@ -119,12 +119,14 @@ class Webcam:
         alpha = shown.mask.of(shown.image, self.refine)
         scene = self.controls.background
         opaque = _NOTHING if isinstance(scene, Cutout) else scene
-        picture = opaque.compose(shown.image, alpha, max(0.0, seconds))
+        pipeline.fringe = shows_fringe(scene)
+        image = shown.mask.own_colours(shown.image) if pipeline.fringe else shown.image
+        picture = opaque.compose(image, alpha, max(0.0, seconds))
         pipeline.statistics.add("composite", time.monotonic() - began)
         if self.controls.snapshot:
             self.controls.snapshot = False
             path = self.snapshots / time.strftime("portraitnet-%Y%m%d-%H%M%S.png")
-            save_image(path, scene.compose(shown.image, alpha, max(0.0, seconds)))
+            save_image(path, scene.compose(image, alpha, max(0.0, seconds)))
             self.say(f"snapshot: {path}")
         if self.controls.statistics:
             write_line(picture, pipeline.statistics.line(), max(0.4, picture.shape[0] / 900))

@@ -138,6 +138,26 @@ def webcam(keys="", sinks=None, background="#00ff00", pictures=20, **options):
     )
 
 
+@pytest.mark.parametrize(("background", "clean"), [("white", True), ("blur", False)])
+def test_the_old_background_does_not_shine_through_a_soft_outline(background, clean):
+    """Except where it is there, out of focus."""
+
+    class Soft(Moving):
+        def read(self):
+            image = super().read()
+            return image if image is None else cv2.GaussianBlur(image, (0, 0), 4)
+
+    class Share(Bright):
+        def run(self, batch):
+            return batch.mean(-1, keepdims=True).astype(np.float32) / 220
+
+    soft, kept = Soft(pictures=25, size=(64, 64)), Kept()
+    Webcam(soft, Segmenter(Share()), Controls(parse_backgrounds([background])), [kept], smooth=False).run()
+    darkest = min(int(picture[22:38, 30:].min()) for picture in kept.pictures[5:])
+    # A person of 220 on white is nowhere darker than 220; mixed with the black behind, it is.
+    assert (darkest > 200) is clean
+
+
 def test_the_background_is_replaced_and_outputs_are_closed():
     kept = Kept()
     shown = webcam(sinks=[kept]).run()
