@@ -36,7 +36,7 @@ app.command("run")(run_command)
 app.command("webcam")(webcam_command)
 app.command("serve")(serve_command)
 
-_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), training, startup"
+_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup"
 
 
 def main() -> None:
@@ -187,7 +187,9 @@ def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint, as training writes it.")],
     to: Annotated[str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")] = "onnx,coreml,tflite",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
-    size: Annotated[str, typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32).")] = "224",
+    size: Annotated[
+        str, typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32); as trained unless given.")
+    ] = "",
     calibration: Annotated[
         Path | None,
         typer.Option(help="Photographs that calibrate int8 (with masks/: accuracy is gated too)."),
@@ -210,7 +212,7 @@ def export_command(
                 target,
                 _list(to),
                 _list(precision),
-                parse_size(size),
+                parse_size(size) if size else None,
                 calibration,
                 force,
                 on_progress=status.update,
@@ -242,6 +244,10 @@ def benchmark_command(
     recipe: Annotated[
         str, typer.Option(help="Whose held-out sets, or whose training; portraitnet_folder for images/ and masks/.")
     ] = "portraitnet_mobile",
+    soak: Annotated[int, typer.Option(min=0, help="For live: so many frames in a row, watching memory.")] = 0,
+    mediapipe_python: Annotated[
+        Path | None, typer.Option(help="For live: a Python with mediapipe 0.10.21, whose example takes turns.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
 ) -> None:
     """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
@@ -272,6 +278,12 @@ def benchmark_command(
                 path = benchmark_edges(contestants, sets, out, 2, progress)
             else:
                 path = benchmark_flicker(contestants, sets[:1], out, runs, progress)
+    elif what == "live":
+        from .benchmarks.live import benchmark_live
+        from .runtime.backends import default_weights
+
+        with Progress() as progress:
+            path = benchmark_live(models or [default_weights()], out, runs, soak, mediapipe_python, progress)
     elif what == "training":
         from .benchmarks.training import benchmark_training
         from .train.recipe import load_recipe
@@ -290,9 +302,7 @@ def benchmark_command(
             path = run.benchmark_latency(contestants, out, counts, rivals, source, runs, progress)
         print(path.with_suffix(".md").read_text(encoding="utf-8"))
     else:
-        raise InputError(
-            f"--what {what!r} is none of latency, accuracy, fairness, edges, flicker, video, training, startup"
-        )
+        raise InputError(f"--what {what!r} is none of {_EXPERIMENTS}")
     if what != "latency":
         for row in read_csv(path):
             print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))

@@ -10,10 +10,7 @@ import typer
 from .runtime.errors import InputError
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
-Model = Annotated[
-    Path | None,
-    typer.Option(help="A bundle's folder, .tflite or .onnx; the shipped int8 model unless given."),
-]
+Model = Annotated[Path, typer.Option(help="A model that ships (mobile), a bundle's folder, a .tflite or .onnx.")]
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -31,7 +28,7 @@ def run_command(
         str, typer.Option(help="blur, a colour (#208060, teal), a picture, a video, or none (transparent).")
     ] = "blur",
     output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
-    model: Model = None,
+    model: Model = Path("mobile"),
     threads: Threads = 2,
     edge_refine: Annotated[
         bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges (4 ms at 720p).")
@@ -40,11 +37,11 @@ def run_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
-    from .runtime.backends import default_weights
+    from .runtime.backends import find_model
     from .runtime.process import run
     from .runtime.segmenter import Segmenter
 
-    segmenter = Segmenter.load(model or default_weights(), threads, edge_refine)
+    segmenter = Segmenter.load(find_model(model), threads, edge_refine)
     summary = run(inputs, segmenter, out, background, output, overwrite, progress=True, smooth=smooth)
     print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
 
@@ -57,7 +54,7 @@ def webcam_command(
         list[str] | None,
         typer.Option(help="blur, blur:STRENGTH, a colour, a picture, a video, or none; several for key b."),
     ] = None,
-    model: Model = None,
+    model: Model = Path("mobile"),
     virtual_camera: Annotated[
         bool, typer.Option("--virtual-camera", help="Be a camera for video calls (OBS, v4l2loopback).")
     ] = False,
@@ -78,7 +75,7 @@ def webcam_command(
     Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
     Pictures never leave this computer.
     """
-    from .runtime.backends import default_weights
+    from .runtime.backends import find_model
     from .runtime.console import console
     from .runtime.live.camera import open_source
     from .runtime.live.sinks import Preview, Recorder, VirtualCamera
@@ -91,7 +88,7 @@ def webcam_command(
         raise InputError(f"{record} exists; choose another name for the recording")
     width, height = parse_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenter = Segmenter.load(model or default_weights(), threads)
+    segmenter = Segmenter.load(find_model(model), threads)
     sinks: list[Sink] = [Recorder(record)] if record else []
     source = open_source(camera, (height, width), loop, console.print)
     window = Preview() if preview else None
@@ -107,7 +104,7 @@ def webcam_command(
 
 def serve_command(
     models: Annotated[
-        list[Path] | None, typer.Argument(help=".tflite files to choose from; the shipped int8 model unless given.")
+        list[Path] | None, typer.Argument(help="Models to choose from: .tflite files, or mobile, which ships.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8765,
     lan: Annotated[
@@ -121,12 +118,12 @@ def serve_command(
     import secrets
     import tempfile
 
-    from .runtime.backends import default_weights
+    from .runtime.backends import find_model
     from .runtime.console import console
     from .runtime.web.lan import own_address, qr_code, self_made_certificate
     from .runtime.web.server import PageServer, resources
 
-    site = resources(models or [default_weights()])
+    site = resources([find_model(model) for model in models or [Path("mobile")]])
     with tempfile.TemporaryDirectory() as scratch:
         if lan:
             address = own_address()

@@ -40,7 +40,8 @@ def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
     """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
     facts = copy.deepcopy(facts)
     facts["recipe"]["data"] |= {"root": ".", "cache": ""}
-    facts["recipe"]["model"]["encoder_weights"] = Path(facts["recipe"]["model"]["encoder_weights"]).name
+    for section, key in (("model", "encoder_weights"), ("loss", "teacher"), ("run", "start_from")):
+        facts["recipe"][section][key] = Path(facts["recipe"][section].get(key, "")).name
     return facts
 
 

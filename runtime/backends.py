@@ -19,6 +19,7 @@ from .segmenter import Backend
 
 MODEL_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
 MAX_MODEL_BYTES = 1 << 30
+_WEIGHTS = Path(__file__).with_name("weights")
 _PREFERENCE = [  # fastest first, on a CPU
     ("tflite", "int8"),
     ("tflite", "fp32"),
@@ -31,10 +32,19 @@ _PREFERENCE = [  # fastest first, on a CPU
 
 def default_weights() -> Path:
     """The model that ships with the package. Raises InputError when this installation lacks it."""
-    path = Path(__file__).with_name("weights") / "portraitnet-mobile.tflite"
-    if not path.is_file():
+    return find_model("mobile")
+
+
+def find_model(name: str | Path) -> Path:
+    """A model's path as it is given, or the shipped model of that name: "mobile" is portraitnet-mobile.tflite."""
+    shipped = {path.stem.removeprefix("portraitnet-"): path for path in sorted(_WEIGHTS.glob("*.tflite"))}
+    if Path(name).exists():
+        return Path(name)
+    if str(name) in shipped:
+        return shipped[str(name)]
+    if not shipped:
         raise InputError("this installation holds no shipped weights; name a model file or an exported bundle")
-    return path
+    raise InputError(f"{name} does not exist; models that ship: {', '.join(shipped)}")
 
 
 def open_backend(path: str | Path, threads: int = 2) -> Backend:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .geometry import resize
+
 _LONGEST = 320  # side of the small picture on which colours are estimated: they change slowly along an outline
 _REACH = 5  # radius of the neighbourhood there
 _LITTLE = 1e-3
@@ -32,7 +34,7 @@ class Fringe:
         # By a whole number where the sides allow it, which OpenCV averages several times faster.
         factor = max(1, round(max(height, width) / _LONGEST))
         size = max(1, width // factor), max(1, height // factor)
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = resize(image, size[::-1]).astype(np.float32)
         way = cv2.INTER_AREA if alpha.shape[0] >= size[1] else cv2.INTER_LINEAR
         share = cv2.resize(alpha, size, interpolation=way)
         share = share * np.float32(1 / 255) if share.dtype == np.uint8 else share

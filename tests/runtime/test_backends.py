@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from portraitnet.runtime import Segmenter, backends
-from portraitnet.runtime.backends import default_weights, open_backend
+from portraitnet.runtime.backends import default_weights, find_model, open_backend
 from portraitnet.runtime.contract import Artefact, Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.files import sha256_of
@@ -201,3 +201,13 @@ def test_a_certain_person_hides_the_background_wholly():
     alpha = Segmenter.load(default_weights())(photograph)
     assert alpha.max() == 1  # int8's largest step is 255/256
     assert alpha.min() == 0
+
+
+def test_a_shipped_model_is_found_by_its_name_and_a_file_of_that_name_wins(tmp_path, monkeypatch):
+    assert find_model("mobile") == default_weights()
+    assert find_model(default_weights()) == default_weights()
+    with pytest.raises(InputError, match=r"tiny does not exist; models that ship: .*mobile"):
+        find_model("tiny")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mobile").mkdir()
+    assert find_model("mobile") == Path("mobile")
