@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -88,6 +89,12 @@ def wait(page, condition, seconds=60):
         time.sleep(0.05)
 
 
+def corner(page):
+    """Colour of the view near its upper right corner, where the sample portrait shows the background."""
+    pixel = "document.getElementById('view').getContext('2d').getImageData(500, 5, 1, 1).data"
+    return page.evaluate(f"Array.from({pixel})")[:3]
+
+
 def test_the_pages_alpha_is_the_python_runtimes(page, portrait):
     path, image = portrait
     page.set_input_files("#file", path)
@@ -138,16 +145,45 @@ def test_the_cut_out_is_downloaded_with_its_transparency(page, portrait, tmp_pat
     assert np.abs(cut[..., 3] / 255 - alpha).mean() < 0.02
 
 
+def test_a_video_of_ones_own_plays_behind_a_still(page, portrait, tmp_path):
+    with av.open(str(tmp_path / "sea.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=10, options={"deadline": "realtime"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for _ in range(10):
+            blue = np.full((96, 160, 3), (10, 20, 230), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(blue, format="rgb24")))
+        container.mux(stream.encode())
+    page.set_input_files("#file", portrait[0])
+    wait(page, "window.portraitnet?.frames > 0")
+    page.set_input_files("#picture", tmp_path / "sea.webm")
+    wait(page, "document.getElementById('own').checked && window.portraitnet.frames > 5")
+    red, _, blue = corner(page)
+    assert blue > 180 > 80 > red
+
+
+def test_a_model_that_no_gpu_takes_runs_on_the_cpu_and_says_so(page, portrait):
+    """There is no GPU in this browser, as there is none that takes int8."""
+    page.evaluate(
+        """() => {
+            document.getElementById('processor').parentElement.hidden = false;
+            document.getElementById('processor').value = 'gpu';
+            document.getElementById('processor').dispatchEvent(new Event('change'));
+        }"""
+    )
+    wait(page, "document.getElementById('status').textContent.includes('does not run on the GPU')")
+    page.set_input_files("#file", portrait[0])
+    wait(page, "window.portraitnet?.frames > 0")
+    assert "thread(s)" in page.evaluate("window.portraitnet.processor")
+
+
 def test_a_picture_of_ones_own_becomes_the_background(page, portrait, tmp_path):
     Image.new("RGB", (300, 100), (250, 10, 10)).save(tmp_path / "red.png")
     page.set_input_files("#file", portrait[0])
     wait(page, "window.portraitnet?.frames > 0")
     page.set_input_files("#picture", tmp_path / "red.png")
     wait(page, "document.getElementById('own').checked && window.portraitnet.frames > 1")
-    corner = page.evaluate(
-        "Array.from(document.getElementById('view').getContext('2d').getImageData(500, 5, 1, 1).data)"
-    )
-    assert corner[0] > 200 > 60 > corner[1]
+    red, green, _ = corner(page)
+    assert red > 200 > 60 > green
 
 
 def test_what_is_no_picture_is_said(page, tmp_path):

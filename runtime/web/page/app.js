@@ -12,7 +12,7 @@ const stages = {inference: [], composite: [], frame: []};
 
 let segmenter = null;
 let models = [];
-let ownPicture = null;
+let ownPicture = null; // {drawable, tall, wide}: the background that was chosen last
 let still = null; // the photo that is shown, when it is not the video
 let stream = null;
 let lastFrame = 0;
@@ -27,7 +27,7 @@ function background(height) {
   const chosen = document.querySelector('input[name=background]:checked').value;
   if (chosen === 'blur') return {kind: 'blur', radius: (element('strength').valueAsNumber * height) / 720};
   if (chosen === 'none') return {kind: 'none'};
-  if (chosen === 'picture' && ownPicture) return {kind: 'picture', drawable: ownPicture};
+  if (chosen === 'picture' && ownPicture) return {kind: 'picture', ...ownPicture};
   return {kind: 'colour', colour: chosen === 'picture' ? '#208060' : chosen};
 }
 
@@ -40,7 +40,7 @@ async function show(drawable, height, width, smooth) {
   compositor.draw(drawable, height, width, alpha, segmenter.height, segmenter.width, box, background(height), mirror);
   count(inferred - began, performance.now() - inferred, began - lastFrame);
   lastFrame = began;
-  window.portraitnet = {alpha, box, frames: (window.portraitnet?.frames ?? 0) + 1, threads: segmenter.threads};
+  window.portraitnet = {alpha, box, frames: (window.portraitnet?.frames ?? 0) + 1, processor: segmenter.processor};
   element('save').disabled = false;
 }
 
@@ -53,7 +53,7 @@ function count(inference, composite, frame) {
   const rate = stream || !video.paused ? `${(1000 / median(stages.frame)).toFixed(0)} fps   ` : '';
   element('statistics').textContent =
     `${rate}model ${median(stages.inference).toFixed(1)} ms   ` +
-    `composite ${median(stages.composite).toFixed(1)} ms   ${segmenter.threads} thread(s)`;
+    `composite ${median(stages.composite).toFixed(1)} ms   ${segmenter.processor}`;
 }
 
 /** One video frame, then the next: the newest wins, because the next is only asked for when this one is done. */
@@ -134,13 +134,38 @@ async function open(file) {
   }
 }
 
+/** A picture, or a clip that plays again and again without its sound. */
+async function openBackground(file) {
+  if (!file.type.startsWith('video/')) {
+    const drawable = await createImageBitmap(file, {imageOrientation: 'from-image'});
+    return {drawable, tall: drawable.height, wide: drawable.width};
+  }
+  const clip = Object.assign(document.createElement('video'), {muted: true, playsInline: true, loop: true});
+  clip.src = URL.createObjectURL(file);
+  await clip.play();
+  return {drawable: clip, tall: clip.videoHeight, wide: clip.videoWidth};
+}
+
+/** Behind a still nothing else asks for the clip's next frame. */
+async function playBehindStill(clip) {
+  if (ownPicture?.drawable !== clip) return clip.pause();
+  if (element('own').checked) await redraw();
+  clip.requestVideoFrameCallback(() => playBehindStill(clip));
+}
+
 async function chooseModel() {
   const model = models[element('model').selectedIndex];
+  const onGpu = element('processor').value === 'gpu';
   say(`Loading ${model.name} …`);
-  segmenter = await Segmenter.open(model);
+  const before = segmenter;
+  segmenter = await Segmenter.open(model, onGpu);
+  while (busy) await new Promise((done) => setTimeout(done, 10)); // the last frame that it was asked about
+  before?.close();
   smoother.reset();
   for (const id of ['camera', 'file']) element(id).disabled = false;
-  say(`${model.name} is ready (${model.height}x${model.width}, ${segmenter.threads} thread(s)).`);
+  const refused = onGpu && segmenter.processor !== 'GPU';
+  const where = refused ? `${segmenter.processor}: this model does not run on the GPU` : segmenter.processor;
+  say(`${model.name} is ready (${model.height}x${model.width}, ${where}).`);
   await redraw();
 }
 
@@ -161,6 +186,7 @@ async function begin() {
   try {
     models = await (await fetch('models.json')).json();
     for (const model of models) element('model').append(new Option(model.name));
+    element('processor').parentElement.hidden = !navigator.gpu;
     await chooseModel();
     keepOffline().catch(() => {}); // the page works all the same
   } catch (error) {
@@ -170,17 +196,19 @@ async function begin() {
 
 element('camera').addEventListener('click', startCamera);
 element('file').addEventListener('change', (event) => event.target.files[0] && open(event.target.files[0]));
-element('model').addEventListener('change', chooseModel);
+for (const id of ['model', 'processor']) element(id).addEventListener('change', chooseModel);
 element('show').addEventListener('change', (event) => (element('statistics').hidden = !event.target.checked));
 element('controls').addEventListener('input', redraw);
 element('picture').addEventListener('change', async (event) => {
   const [file] = event.target.files;
   if (!file) return;
-  ownPicture = await createImageBitmap(file, {imageOrientation: 'from-image'}).catch(() => null);
-  if (!ownPicture) return say(`${file.name} is no picture that this browser can open.`, true);
+  const opened = await openBackground(file).catch(() => null);
+  if (!opened) return say(`${file.name} is no picture or video that this browser can open.`, true);
+  ownPicture = opened;
   element('own').disabled = false;
   element('own').checked = true;
   await redraw();
+  if (opened.drawable instanceof HTMLVideoElement) playBehindStill(opened.drawable);
 });
 element('save').addEventListener('click', async () => {
   const link = Object.assign(document.createElement('a'), {download: 'portrait.png'});

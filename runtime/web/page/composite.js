@@ -11,7 +11,7 @@ export class Compositor {
 
   /**
    * Show `frame` (drawable, height x width) with `alpha` of size modelHeight x modelWidth, placed by `box`.
-   * background: {kind: 'blur', radius} | {kind: 'colour', colour} | {kind: 'picture', drawable} | {kind: 'none'}
+   * background: {kind: 'blur', radius} | {kind: 'colour', colour} | {kind: 'picture', drawable, tall, wide} | {kind: 'none'}
    */
   draw(frame, height, width, alpha, modelHeight, modelWidth, box, background, mirror = false) {
     for (const canvas of [this.canvas, this.person]) {
@@ -55,10 +55,9 @@ export class Compositor {
       context.fillStyle = background.colour;
       context.fillRect(0, 0, width, height);
     } else if (background.kind === 'picture') {
-      const {drawable} = background;
-      const scale = Math.max(height / drawable.height, width / drawable.width);
-      const [tall, wide] = [drawable.height * scale, drawable.width * scale];
-      context.drawImage(drawable, (width - wide) / 2, (height - tall) / 2, wide, tall);
+      const scale = Math.max(height / background.tall, width / background.wide);
+      const [tall, wide] = [background.tall * scale, background.wide * scale];
+      context.drawImage(background.drawable, (width - wide) / 2, (height - tall) / 2, wide, tall);
     }
   }
 }

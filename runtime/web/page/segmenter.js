@@ -15,23 +15,44 @@ export async function loadRuntime() {
   return runtime;
 }
 
+/** The model compiled for the GPU, or null where that takes none of it or only parts. */
+async function compileForGpu(url) {
+  try {
+    const compiled = await LiteRt.loadAndCompile(url, {accelerator: 'webgpu'});
+    if (compiled.isFullyAccelerated) return compiled;
+    compiled.delete();
+  } catch (error) {
+    console.info(`no GPU for this model: ${error.message}`);
+  }
+  return null;
+}
+
 export class Segmenter {
-  /** Open `model` ({url, height, width}) as models.json lists it. */
-  static async open(model) {
+  /**
+   * Open `model` ({url, height, width}) as models.json lists it, on the CPU or, with onGpu, by WebGPU.
+   * What the GPU does not take whole (int8 models, for one) runs on the CPU; `processor` tells where it is.
+   */
+  static async open(model, onGpu = false) {
     const threads = await loadRuntime();
-    const compiled = await LiteRt.loadAndCompile(new URL(model.url, document.baseURI).href, {
-      accelerator: 'wasm',
-      cpuOptions: {numThreads: threads},
-    });
-    return new Segmenter(compiled, model, threads);
+    const url = new URL(model.url, document.baseURI).href;
+    const compiled = onGpu ? await compileForGpu(url) : null;
+    if (compiled) return new Segmenter(compiled, model, 'GPU');
+    const cpuOptions = {numThreads: threads};
+    const onCpu = await LiteRt.loadAndCompile(url, {accelerator: 'wasm', cpuOptions});
+    return new Segmenter(onCpu, model, `${threads} thread(s)`);
   }
 
-  constructor(compiled, {height, width}, threads) {
-    Object.assign(this, {compiled, height, width, threads});
+  constructor(compiled, {height, width}, processor) {
+    Object.assign(this, {compiled, height, width, processor});
     this.canvas = new OffscreenCanvas(width, height);
     this.context = this.canvas.getContext('2d', {willReadFrequently: true});
     this.bytes = compiled.getInputDetails()[0].dtype === 'uint8';
     this.pixels = new (this.bytes ? Uint8Array : Float32Array)(3 * height * width);
+  }
+
+  /** Give the model's memory back. */
+  close() {
+    this.compiled.delete();
   }
 
   /** Alpha (Float32Array height x width, 0..1) of a drawable of the given size, and where it lies in it. */
