@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from portraitnet.export.graph import DeployedGraph
+from portraitnet.export.tflite_export import export_tflite
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.geometry import Letterbox
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.runtime.smoothing import AlphaSmoother
 from portraitnet.runtime.web.server import PAGE, PageServer, resources
+from portraitnet.train.checkpoint import load_checkpoint
+from portraitnet.train.predict import describe
 
 CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
 pytestmark = [
@@ -58,14 +62,19 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def chromium(camera):
+def driver():
     playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
-        )
-        yield browser
-        browser.close()
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def chromium(driver, camera):
+    browser = driver.chromium.launch(
+        executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+    )
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -174,6 +183,32 @@ def test_a_model_that_no_gpu_takes_runs_on_the_cpu_and_says_so(page, portrait):
     page.set_input_files("#file", portrait[0])
     wait(page, "window.portraitnet?.frames > 0")
     assert "thread(s)" in page.evaluate("window.portraitnet.processor")
+
+
+def test_a_float_model_runs_by_webgpu_and_agrees(driver, portrait, tmp_path):
+    """On a GPU made of software, which browsers bring for tests: slow, but the real shaders."""
+    trained = load_checkpoint(default_weights().with_suffix(".safetensors"))
+    model = tmp_path / "float.tflite"
+    export_tflite(DeployedGraph(trained.model), describe(trained), model, "fp32")
+    server = PageServer(resources([model]))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    flags = [flag for flag in FLAGS if flag != "--disable-gpu"] + software
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+    page = browser.new_page()
+    page.goto(server.url)
+    wait(page, "!document.getElementById('camera').disabled")
+    page.select_option("#processor", "gpu")
+    wait(page, "document.getElementById('status').textContent.includes('ready (224x224, GPU)')")
+    page.set_input_files("#file", portrait[0])
+    wait(page, "window.portraitnet?.frames > 0")
+    found = np.array(page.evaluate("Array.from(window.portraitnet.alpha)"), np.float32)
+    browser.close()
+    server.shutdown()
+    server.server_close()
+    wanted = Segmenter.load(model).small_alpha(portrait[1])[1]
+    found = found.reshape(wanted.shape)
+    assert ((found > 0.5) & (wanted > 0.5)).sum() / ((found > 0.5) | (wanted > 0.5)).sum() > 0.99
 
 
 def test_a_picture_of_ones_own_becomes_the_background(page, portrait, tmp_path):
