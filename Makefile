@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web clean
+.PHONY: demo test lint benchmark setup web kotlin clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -35,6 +35,17 @@ web: $(PAGE)/node_modules/.package-lock.json  ## the packages of the page that `
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix $(PAGE) --no-audit --no-fund --loglevel=error && touch $@; \
 	else echo "note: no npm here, so the browser page has no packages; install Node.js, then: make web"; fi
+
+# The compiler that checks android_demo/core; Gradle brings its own.
+KOTLIN = kotlin-compiler-2.4.20
+KOTLIN_SHA256 = c23dab400d7ce5ea8b6c909947c0ca5454189e4bb1108695b5f464500e5e950f
+KOTLIN_HOME = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/kotlin-2.4.20
+kotlin: $(KOTLIN_HOME)/package/bin/kotlinc  ## what tests of android_demo/core need beside a JDK and JUnit
+
+$(KOTLIN_HOME)/package/bin/kotlinc:
+	mkdir -p $(KOTLIN_HOME)
+	cd $(KOTLIN_HOME) && npm pack --silent kotlin-compiler@2.4.20 && echo "$(KOTLIN_SHA256)  $(KOTLIN).tgz" | sha256sum --check --quiet
+	cd $(KOTLIN_HOME) && tar xzf $(KOTLIN).tgz && rm $(KOTLIN).tgz
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

@@ -1,0 +1,44 @@
+package portraitnet.core
+
+import kotlin.math.abs
+import kotlin.math.pow
+
+/**
+ * Holds still what only trembles, and lets real motion through at once; the same rule as runtime/smoothing.py.
+ * For the alphas of one stream, [size] values each, at the model's size.
+ */
+class AlphaSmoother(private val size: Int) {
+    private val state = FloatArray(size)
+    private var seen = false
+
+    /** Forget what was seen: the next alpha is taken as it is. */
+    fun reset() {
+        seen = false
+    }
+
+    /** Smooth [alpha] (0..1) in place; [elapsed] is the seconds since the last one. */
+    fun smooth(alpha: FloatArray, elapsed: Double = FRAME) {
+        require(alpha.size == size) { "expected $size values, got ${alpha.size}" }
+        if (!seen || elapsed <= 0 || elapsed > PAUSE) {
+            alpha.copyInto(state)
+            seen = true
+            return
+        }
+        val slow = (1 - (1 - FOLLOW).pow(elapsed / FRAME)).toFloat()
+        for (i in state.indices) {
+            val change = alpha[i] - state[i]
+            var motion = ((abs(change) - TREMBLE) / (MOTION - TREMBLE)).coerceIn(0f, 1f)
+            motion *= motion * (3 - 2 * motion)
+            state[i] += (slow + (1 - slow) * motion) * change
+            alpha[i] = state[i]
+        }
+    }
+
+    private companion object {
+        const val FOLLOW = 0.1
+        const val TREMBLE = 0.05f
+        const val MOTION = 0.4f
+        const val FRAME = 1 / 30.0
+        const val PAUSE = 0.5
+    }
+}

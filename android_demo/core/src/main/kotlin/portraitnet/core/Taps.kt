@@ -1,0 +1,89 @@
+package portraitnet.core
+
+import kotlin.math.floor
+import kotlin.math.max
+import kotlin.math.min
+
+/**
+ * What each of the new pixels along one axis is made of: new pixel i is the sum of weights
+ * [weights] [ [offsets] [i] until [offsets] [i + 1] ] times the old pixels from [first] [i] on.
+ */
+class Taps private constructor(val length: Int, val first: IntArray, val offsets: IntArray, val weights: FloatArray) {
+    /** The number of new pixels. */
+    val count: Int get() = first.size
+
+    /** The same new pixels of an axis that runs the other way. */
+    fun reversed(): Taps = build(length, count) { i ->
+        val taps = weights.copyOfRange(offsets[i], offsets[i + 1])
+        (length - first[i] - taps.size) to taps.reversedArray()
+    }
+
+    /** The same new pixels in the other order. */
+    fun backwards(): Taps = build(length, count) { i ->
+        val j = count - 1 - i
+        first[j] to weights.copyOfRange(offsets[j], offsets[j + 1])
+    }
+
+    /** The same, of samples that each stand for two old pixels, as chroma does; [start] is the first old pixel's place. */
+    fun ofPairs(start: Int): Taps = build((start + length + 1) / 2 - start / 2, count) { i ->
+        val from = (start + first[i]) / 2
+        val merged = FloatArray((start + first[i] + tapsOf(i) - 1) / 2 - from + 1)
+        for (tap in 0 until tapsOf(i)) merged[(start + first[i] + tap) / 2 - from] += weights[offsets[i] + tap]
+        (from - start / 2) to merged
+    }
+
+    private fun tapsOf(i: Int) = offsets[i + 1] - offsets[i]
+
+    companion object {
+        /**
+         * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers when both sides
+         * shrink, else bilinear. A picture four times as large or more is halved first while its sides are even, as
+         * runtime/geometry.py does.
+         */
+        fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
+            val shrinks = height < sourceHeight && width < sourceWidth
+            var halvings = 0
+            var tall = sourceHeight
+            var wide = sourceWidth
+            while (shrinks && tall >= 4 * height && wide >= 4 * width && tall % 2 == 0 && wide % 2 == 0) {
+                halvings += 1
+                tall /= 2
+                wide /= 2
+            }
+            val make = if (shrinks) ::areas else ::bilinear
+            return make(tall, height).spread(1 shl halvings) to make(wide, width).spread(1 shl halvings)
+        }
+
+        private fun areas(source: Int, target: Int): Taps = build(source, target) { i ->
+            val scale = source.toDouble() / target
+            val start = i * scale
+            val end = min(source.toDouble(), start + scale)
+            val from = floor(start + 1e-9).toInt()
+            val last = min(source - 1, floor(end - 1e-9).toInt())
+            from to FloatArray(last - from + 1) { tap ->
+                ((min(end, from + tap + 1.0) - max(start, (from + tap).toDouble())) / scale).toFloat()
+            }
+        }
+
+        private fun bilinear(source: Int, target: Int): Taps = build(source, target) { i ->
+            val place = ((i + 0.5) * source / target - 0.5).coerceIn(0.0, source - 1.0)
+            val from = min(place.toInt(), max(0, source - 2))
+            val share = (place - from).toFloat()
+            from to if (source == 1 || share == 0f) floatArrayOf(1f) else floatArrayOf(1 - share, share)
+        }
+
+        private fun build(length: Int, count: Int, tap: (Int) -> Pair<Int, FloatArray>): Taps {
+            val made = List(count, tap)
+            val offsets = IntArray(count + 1)
+            for (i in 0 until count) offsets[i + 1] = offsets[i] + made[i].second.size
+            val weights = FloatArray(offsets[count])
+            for (i in 0 until count) made[i].second.copyInto(weights, offsets[i])
+            return Taps(length, IntArray(count) { made[it].first }, offsets, weights)
+        }
+    }
+
+    /** The same, of an axis on which each old pixel is [factor] pixels long. */
+    private fun spread(factor: Int): Taps = if (factor == 1) this else build(length * factor, count) { i ->
+        first[i] * factor to FloatArray(tapsOf(i) * factor) { weights[offsets[i] + it / factor] / factor }
+    }
+}

@@ -1,0 +1,190 @@
+"""Golden vectors for android_demo/core: what the Python runtime makes of inputs that the Kotlin tests read."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from portraitnet.benchmarks.table import read_csv
+from portraitnet.runtime.composite import blend, blur_background, replace_background
+from portraitnet.runtime.geometry import Letterbox
+from portraitnet.runtime.refine import refine_alpha
+from portraitnet.runtime.smoothing import AlphaSmoother
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+
+def write_golden(folder: Path, bundle: Path, tensors: dict[str, dict[str, object]]) -> None:
+    """Write index.json and the arrays it names. `bundle` is an exported one, `tensors` its TFLite's input and output."""
+    writer = _Writer(folder)
+    contract = json.loads((bundle / "model.json").read_text())
+    (artefact,) = [a for a in contract["artefacts"] if a["format"] == "tflite"]
+    index = {
+        "letterboxes": _letterboxes(),
+        "frames": _frames(writer),
+        "smoothing": [_smoothing(writer)],
+        "alphas": [_alpha(writer)],
+        "composites": _composites(writer),
+        "percentiles": _percentiles(),
+        "contracts": [
+            {
+                "json": writer.raw((bundle / "model.json").read_bytes()),
+                "tflite": writer.raw((bundle / artefact["file"]).read_bytes()),
+                "name": contract["name"],
+                "height": contract["height"],
+                "width": contract["width"],
+                "sha256": artefact["sha256"],
+                **tensors,
+            }
+        ],
+        "benchmark": [{"columns": list(read_csv(RESULTS / "latency_224x224.csv")[0])}],
+    }
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+class _Writer:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, array: np.ndarray) -> str:
+        assert array.dtype in (np.uint8, np.float32)
+        return self.raw(np.ascontiguousarray(array).tobytes())
+
+    def raw(self, content: bytes) -> str:
+        self.count += 1
+        name = f"{self.count}.bin"
+        (self.folder / name).write_bytes(content)
+        return name
+
+
+def picture(seed: int, height: int, width: int) -> np.ndarray:
+    """A smooth uint8 RGB picture, in the range where no colour of YUV is cut off."""
+    random = np.random.default_rng(seed)
+    coarse = random.uniform(70, 190, (height // 16 + 2, width // 16 + 2, 3)).astype(np.float32)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).clip(40, 215).astype(np.uint8)
+
+
+def _letterboxes() -> list[dict[str, object]]:
+    sizes = [(720, 1280), (1280, 720), (480, 640), (1, 5000), (333, 77), (224, 224)]
+    cases = []
+    for source, target in product(sizes, [(224, 224), (128, 128), (160, 256)]):
+        box = Letterbox.fit(source, target)
+        cases.append({"sizes": [*source, *target], "box": [box.top, box.left, box.height, box.width]})
+    return cases
+
+
+def _frames(writer: _Writer) -> list[dict[str, object]]:
+    cases = []
+    sensors = [(96, 72), (640, 480), (50, 34)]  # shrunk; halved and shrunk; grown
+    for (width, height), degrees, mirror in product(sensors, (0, 90, 180, 270), (False, True)):
+        for kind in ("rgba", "yuv", "nv21"):
+            crop = (4, 2, width - 10, height - 6) if kind == "nv21" else (0, 0, width, height)
+            cases.append(_frame(writer, kind, (width, height), crop, degrees, mirror, (64, 64)))
+    cases.append(_frame(writer, "yuv", (1280, 720), (0, 0, 1280, 720), 270, True, (128, 160)))
+    return cases
+
+
+def _frame(
+    writer: _Writer,
+    kind: str,
+    sensor: tuple[int, int],
+    crop: tuple[int, int, int, int],
+    degrees: int,
+    mirror: bool,
+    target: tuple[int, int],
+) -> dict[str, object]:
+    width, height = sensor
+    rgb = picture(width + degrees, height, width)
+    case: dict[str, object] = {"name": f"{kind} {sensor} {degrees} {mirror}", "sensor": sensor, "crop": crop}
+    case |= {"degrees": degrees, "mirror": mirror, "target": target, "format": "rgba" if kind == "rgba" else "yuv"}
+    if kind == "rgba":
+        case |= _plane(writer, "rgba", np.dstack([rgb, np.full((height, width), 9, np.uint8)]), width * 4 + 12, 4)
+    else:
+        y, u, v = _to_yuv(rgb)
+        rgb = _from_yuv(y, u, v)
+        case |= _plane(writer, "y", y, width + 6, 1)
+        # Planar as from some cameras, or the two colours taking turns as from most.
+        stride, step = (width // 2 + 3, 1) if kind == "yuv" else (width + 8, 2)
+        case |= _plane(writer, "u", u, stride, step) | _plane(writer, "v", v, stride, step)
+    left, top, wide, tall = crop
+    upright = np.rot90(rgb[top : top + tall, left : left + wide], -degrees // 90)
+    upright = np.ascontiguousarray(upright[:, ::-1] if mirror else upright)
+    return {**case, "wanted": writer(Letterbox.fit(upright.shape[:2], target).apply(upright))}
+
+
+def _plane(writer: _Writer, name: str, values: np.ndarray, row_stride: int, pixel_stride: int) -> dict[str, object]:
+    """Values as a camera lays them, with rubbish in between."""
+    height, width = values.shape[:2]
+    rows = np.full((height, row_stride), 77, np.uint8)
+    for channel in range(values.shape[2] if values.ndim == 3 else 1):
+        rows[:, channel : width * pixel_stride : pixel_stride] = values.reshape(height, width, -1)[..., channel]
+    return {name: writer(rows), f"{name}_strides": [row_stride, pixel_stride]}
+
+
+def _to_yuv(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    red, green, blue = np.moveaxis(rgb.astype(np.float64), 2, 0)
+    y = 0.299 * red + 0.587 * green + 0.114 * blue
+    u, v = 128 + 0.564 * (blue - y), 128 + 0.713 * (red - y)
+    return tuple(np.rint(plane).astype(np.uint8) for plane in (y, u[::2, ::2], v[::2, ::2]))
+
+
+def _from_yuv(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """BT.601, full range; each sample of colour stands for four pixels."""
+    height, width = y.shape
+    u, v = (np.repeat(np.repeat(c, 2, 0), 2, 1)[:height, :width].astype(np.float64) - 128 for c in (u, v))
+    rgb = np.stack([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], -1)
+    return np.rint(rgb).clip(0, 255).astype(np.uint8)
+
+
+def _smoothing(writer: _Writer) -> dict[str, object]:
+    random = np.random.default_rng(0)
+    elapsed = [1 / 30, 1 / 30, 1 / 15, 0.01, 2.0, 1 / 30, 1 / 24, 0.0, 1 / 30]
+    base = random.random((12, 16)).astype(np.float32)
+    alphas = [np.clip(base + random.normal(0, s, base.shape), 0, 1).astype(np.float32) for s in (0.02, 0.3, 0.05) * 3]
+    smoother = AlphaSmoother()
+    wanted = [smoother(alpha, seconds) for alpha, seconds in zip(alphas, elapsed, strict=True)]
+    return {"size": 192, "elapsed": elapsed, "alphas": writer(np.stack(alphas)), "wanted": writer(np.stack(wanted))}
+
+
+def _alpha(writer: _Writer) -> dict[str, object]:
+    image, size, inputs = picture(3, 270, 480), (270, 480), (128, 128)
+    box = Letterbox.fit(size, inputs)
+    alpha = cv2.GaussianBlur((_blob(inputs) > 0.5).astype(np.float32), (0, 0), 3)
+    content = box.content(alpha)
+    grown = Letterbox(size, content.shape, 0, 0, *content.shape).undo(np.rint(content * 255).astype(np.uint8))
+    facts = {"sizes": [*size, *inputs], "alpha": writer(alpha), "image": writer(image), "grown": writer(grown)}
+    return {**facts, "refined": writer(refine_alpha(image, content))}
+
+
+def _composites(writer: _Writer) -> list[dict[str, object]]:
+    size = (96, 160)
+    image, behind = picture(5, *size), picture(6, 70, 50)
+    alpha = np.rint(cv2.GaussianBlur((_blob(size) > 0.5).astype(np.float32), (0, 0), 4) * 255).astype(np.uint8)
+    shared = {"size": size, "image": writer(image), "alpha": writer(alpha)}
+    colour = np.empty_like(image)
+    colour[:] = (32, 128, 96)
+    exact = {"name": "colour", "background": "colour", "colour": [32, 128, 96], "most": 0}
+    cover = {"name": "picture", "background": "picture", "picture": writer(behind), "picture_size": [70, 50], "most": 1}
+    cases = [
+        {**exact, "wanted": writer(blend(image, colour, alpha))},
+        {**cover, "wanted": writer(replace_background(image, alpha, behind))},
+    ]
+    for strength in (1.0, 2.0, 6.0):
+        wanted = writer(blur_background(image, alpha, strength))
+        cases.append({"name": "blur", "background": "blur", "strength": strength, "most": 2, "wanted": wanted})
+    return [{**shared, **case} for case in cases]
+
+
+def _blob(size: tuple[int, int]) -> np.ndarray:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return (np.hypot((rows - size[0] / 2) / size[0], (columns - size[1] / 2) / size[1]) < 0.3).astype(np.float32)
+
+
+def _percentiles() -> list[dict[str, object]]:
+    values = np.random.default_rng(1).gamma(3, 4, 51).round(3)
+    return [{"values": values.tolist(), "p50": np.percentile(values, 50), "p90": np.percentile(values, 90)}]
