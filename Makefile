@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin clean
+.PHONY: demo test lint benchmark setup web kotlin android-api clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -46,6 +46,18 @@ $(KOTLIN_HOME)/package/bin/kotlinc:
 	mkdir -p $(KOTLIN_HOME)
 	cd $(KOTLIN_HOME) && npm pack --silent kotlin-compiler@2.4.20 && echo "$(KOTLIN_SHA256)  $(KOTLIN).tgz" | sha256sum --check --quiet
 	cd $(KOTLIN_HOME) && tar xzf $(KOTLIN).tgz && rm $(KOTLIN).tgz
+
+# The names and types of Android's own classes at API 29, out of Debian's source package; nothing on the system changes.
+API = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/android-api
+APT = apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$(API)/sources -o Dir::State::lists=$(API)/lists
+android-api: $(API)/current.txt  ## what tests of android_demo/app need beside aapt and a JDK (Debian)
+
+$(API)/current.txt:
+	mkdir -p $(API)/sources $(API)/lists/partial
+	cat /etc/apt/sources.list.d/debian.sources | sed 's/^Types: .*/Types: deb-src/' > $(API)/sources/source.sources
+	cd $(API) && $(APT) update && $(APT) source --download-only android-platform-frameworks-base
+	cd $(API) && tar xJf android-platform-frameworks-base_*.orig.tar.xz --strip-components=1 api/current.txt
+	rm -rf $(API)/android-platform-* $(API)/lists $(API)/sources
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

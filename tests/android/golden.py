@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def write_golden(folder: Path, bundle: Path, tensors: dict[str, dict[str, object]]) -> None:
-    """Write index.json and the arrays it names. `bundle` is an exported one, `tensors` its TFLite's input and output."""
+    """Write index.json and the arrays it names; `bundle` is an exported one, `tensors` are its TFLite's."""
     writer = _Writer(folder)
     contract = json.loads((bundle / "model.json").read_text())
     (artefact,) = [a for a in contract["artefacts"] if a["format"] == "tflite"]

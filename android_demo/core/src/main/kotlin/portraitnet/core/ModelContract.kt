@@ -9,7 +9,14 @@ import org.json.JSONObject
 class ContractException(message: String) : Exception(message)
 
 /** One file of a bundle. */
-data class Artefact(val file: String, val format: String, val precision: String, val sha256: String, val bytes: Long)
+data class Artefact(
+    val file: String,
+    val format: String,
+    val precision: String,
+    val sha256: String,
+    val bytes: Long,
+    val residency: String = "", // operators that XNNPACK took, of all, and in how many pieces, as counted at export
+)
 
 /** What model.json says: every size and name the app uses comes from here. */
 data class ModelContract(
@@ -61,10 +68,15 @@ data class ModelContract(
                     val one = artefacts.getJSONObject(it)
                     Artefact(
                         one.getString("file"), one.getString("format"), one.getString("precision"),
-                        one.getString("sha256"), one.getLong("bytes"),
+                        one.getString("sha256"), one.getLong("bytes"), residency(one.optJSONObject("parity")),
                     )
                 },
             )
+        }
+
+        private fun residency(parity: JSONObject?): String {
+            val counted = parity?.optJSONObject("xnnpack") ?: return ""
+            return "${counted.optInt("delegated")}/${counted.optInt("nodes")} in ${counted.optInt("partitions")}"
         }
     }
 
