@@ -196,8 +196,12 @@ def export_command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Bundle folder; exports/NAME unless given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")] = False,
+    android: Annotated[
+        Path | None, typer.Option(help="The Android project (android_demo): puts the .tflite into its app.")
+    ] = None,
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
+    from .export.android import install_in_app
     from .export.bundle import export_bundle
     from .export.parity import ParityError, parity_table
     from .runtime.console import console
@@ -222,6 +226,8 @@ def export_command(
         raise
     console.print(parity_table({artefact.file: artefact.parity for artefact in contract.artefacts}))
     print(f"bundle: {target}")
+    if android:
+        print(f"in the app: {install_in_app(target, android)}")
 
 
 @app.command("benchmark")
