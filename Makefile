@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin android-api clean
+.PHONY: demo test lint benchmark setup web kotlin android-api arm64 clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -58,6 +58,26 @@ $(API)/current.txt:
 	cd $(API) && $(APT) update && $(APT) source --download-only android-platform-frameworks-base
 	cd $(API) && tar xJf android-platform-frameworks-base_*.orig.tar.xz --strip-components=1 api/current.txt
 	rm -rf $(API)/android-platform-* $(API)/lists $(API)/sources
+
+# A 64-bit ARM Linux with Python and LiteRT for qemu-user, unpacked into a folder; nothing on the system changes.
+ARM = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/arm64
+ARM_APT = touch $(ARM)/status && apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$(ARM)/sources \
+  -o Dir::State::lists=$(ARM)/lists -o Dir::State::status=$(ARM)/status -o Dir::Cache=$(ARM)/cache \
+  -o APT::Architecture=arm64 -o APT::Architectures::=arm64
+LITERT = $(shell $(BIN)/pip show ai-edge-litert 2>/dev/null | sed -n 's/^Version: //p')
+arm64: $(ARM)/site/numpy  ## what `benchmark --what arm` and tests/android need beside qemu-user and gcc (Debian)
+
+$(ARM)/site/numpy: | setup
+	mkdir -p $(ARM)/sources $(ARM)/lists/partial $(ARM)/cache $(ARM)/root $(ARM)/site
+	cp /etc/apt/sources.list.d/debian.sources $(ARM)/sources
+	$(ARM_APT) update
+	$(ARM_APT) install --download-only --yes --no-install-recommends python3.11 libstdc++6 zlib1g
+	for package in $(ARM)/cache/archives/*.deb; do dpkg-deb --extract $$package $(ARM)/root; done
+	$(BIN)/pip download --quiet --no-deps --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
+	  --platform manylinux2014_aarch64 --python-version 3.11 --only-binary=:all: --dest $(ARM)/wheels ai-edge-litert==$(LITERT) numpy
+	for wheel in $(ARM)/wheels/*.whl; do $(BIN)/python -m zipfile --extract $$wheel $(ARM)/site; done
+	rm -rf $(ARM)/sources $(ARM)/lists $(ARM)/cache $(ARM)/wheels $(ARM)/status
+	touch $@
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

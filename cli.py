@@ -36,7 +36,7 @@ app.command("run")(run_command)
 app.command("webcam")(webcam_command)
 app.command("serve")(serve_command)
 
-_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup"
+_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup, arm"
 
 
 def main() -> None:
@@ -284,6 +284,12 @@ def benchmark_command(
                 path = benchmark_edges(contestants, sets, out, 2, progress)
             else:
                 path = benchmark_flicker(contestants, sets[:1], out, runs, progress)
+    elif what == "arm":
+        from .benchmarks.arm import benchmark_arm
+        from .runtime.backends import default_weights
+
+        with Progress() as progress:
+            path = benchmark_arm(models or [default_weights()], out, rivals, progress)
     elif what == "live":
         from .benchmarks.live import benchmark_live
         from .runtime.backends import default_weights
