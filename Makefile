@@ -54,7 +54,8 @@ android-api: $(API)/current.txt  ## what tests of android_demo/app need beside a
 
 $(API)/current.txt:
 	mkdir -p $(API)/sources $(API)/lists/partial
-	cat /etc/apt/sources.list.d/debian.sources | sed 's/^Types: .*/Types: deb-src/' > $(API)/sources/source.sources
+	sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources > $(API)/sources/debian.sources 2>/dev/null || \
+	  sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > $(API)/sources/debian.list
 	cd $(API) && $(APT) update && $(APT) source --download-only android-platform-frameworks-base
 	cd $(API) && tar xJf android-platform-frameworks-base_*.orig.tar.xz --strip-components=1 api/current.txt
 	rm -rf $(API)/android-platform-* $(API)/lists $(API)/sources
@@ -69,7 +70,7 @@ arm64: $(ARM)/site/numpy  ## what `benchmark --what arm` and tests/android need 
 
 $(ARM)/site/numpy: | setup
 	mkdir -p $(ARM)/sources $(ARM)/lists/partial $(ARM)/cache $(ARM)/root $(ARM)/site
-	cp /etc/apt/sources.list.d/debian.sources $(ARM)/sources
+	cp /etc/apt/sources.list.d/debian.sources $(ARM)/sources 2>/dev/null || cp /etc/apt/sources.list $(ARM)/sources/debian.list
 	$(ARM_APT) update
 	$(ARM_APT) install --download-only --yes --no-install-recommends python3.11 libstdc++6 zlib1g
 	for package in $(ARM)/cache/archives/*.deb; do dpkg-deb --extract $$package $(ARM)/root; done

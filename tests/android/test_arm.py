@@ -7,13 +7,13 @@ from portraitnet.benchmarks.arm import CORES, ArmLinux, raw_input, raw_output
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 
-from .conftest import missing
+from .conftest import CACHE, missing
 
 
 @pytest.fixture(scope="module")
 def linux():
     try:
-        return ArmLinux()
+        return ArmLinux(CACHE / "arm64")
     except InputError as error:
         missing(str(error))
 
