@@ -67,7 +67,6 @@ def show(
     source, background, delays = _Endless(frames, count, paced), Picture(_GREY), []
     began = time.monotonic()
     with LivePipeline(source, segmenter, change=lambda image: cv2.flip(image, 1)) as pipeline:
-        pipeline.fringe = True
         for number, shown in enumerate(pipeline):
             background.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
             delays.append(time.monotonic() - shown.captured)

@@ -188,6 +188,34 @@ def peers(results: Path) -> str:
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 
+def live(results: Path) -> str:
+    """The live pipeline at 720p beside MediaPipe's example: rate, delay, memory."""
+    rows = []
+    for row in read_csv(results / "live_720p.csv"):
+        ours = bool(row["delay_ms"])
+        rows.append(
+            {
+                "contestant": row["contestant"],
+                "frames/s": f"{float(row['frames_per_second']):.0f}",
+                "of MediaPipe's": f"{float(row['times_mediapipe']):.2f}x",
+                "delay at 30 frames/s": f"{float(row['delay_ms']):.0f} ms" if ours else "–",
+                "memory grew by": f"{float(row['growth_mb']):.1f} MB in {row['soak_frames']} frames" if ours else "–",
+            }
+        )
+    return markdown(rows, {key: key for key in rows[0]})
+
+
+def arm(results: Path) -> str:
+    """Instructions of one inference on emulated ARM cores."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "arm_instructions.csv"):
+        name = f"{row['model']}{' *' if row['weights'] == 'random' else ''}"
+        shown = table.setdefault(name, {"model, int8": name, "M MACs": f"{int(row['macs']) / 1e6:.0f}"})
+        shown[f"{row['core']}, M instructions"] = f"{float(row['million_instructions']):.0f}"
+        shown["differs from x86 by"] = f"{float(row['largest_difference']):.0f}"
+    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -226,6 +254,8 @@ PAGES: dict[str, dict[str, Section]] = {
         "edges": edges,
         "peers": peers,
         "fairness": fairness,
+        "live": live,
+        "arm": arm,
     },
 }
 

@@ -6,8 +6,6 @@ colours are estimated from the neighbourhood and corrected so that they explain 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -18,45 +16,30 @@ _REACH = 5  # radius of the neighbourhood there
 _LITTLE = 1e-3
 
 
-@dataclass(frozen=True)
-class Fringe:
-    """What to add to a picture's colours, on a small picture: uint8 h x w x 3, 128 plus half of it.
-
-    Told apart from its use because a mask, and so its fringe, may serve more than one picture of a clip.
-    """
-
-    change: np.ndarray
-
-    @classmethod
-    def of(cls, image: np.ndarray, alpha: np.ndarray) -> Fringe:
-        """The fringe of `image` (uint8 height x width x 3) under `alpha`: its own size or smaller, uint8 or 0..1."""
-        height, width = image.shape[:2]
-        # By a whole number where the sides allow it, which OpenCV averages several times faster.
-        factor = max(1, round(max(height, width) / _LONGEST))
-        size = max(1, width // factor), max(1, height // factor)
-        small = resize(image, size[::-1]).astype(np.float32)
-        way = cv2.INTER_AREA if alpha.shape[0] >= size[1] else cv2.INTER_LINEAR
-        share = cv2.resize(alpha, size, interpolation=way)
-        share = share * np.float32(1 / 255) if share.dtype == np.uint8 else share
-        # Three equal planes: products of arrays of one shape are far faster than those that repeat one.
-        weight = cv2.merge([share] * 3)
-        # The power leaves out of the means what is itself a mixture.
-        person, behind = _mean_colour(small, _fourth(weight)), _mean_colour(small, _fourth(1 - weight))
-        person += weight * (small - behind - weight * (person - behind))
-        change = (np.clip(person, 0, 255) - small) * (weight < 1 - _LITTLE)
-        # Bytes are made larger far faster than floats.
-        return cls(np.rint(change / 2 + 128).clip(0, 255).astype(np.uint8))
-
-    def removed(self, image: np.ndarray) -> np.ndarray:
-        """`image` with the person's own colours. Only the change is made larger: the picture keeps its detail."""
-        result = np.empty_like(image)  # one whole frame only: fresh memory costs more than the sums
-        cv2.resize(self.change, image.shape[1::-1], result)
-        return cv2.addWeighted(image, 1, result, 2, -256, result)
-
-
 def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """`image` (uint8 height x width x 3) with the person's colours where `alpha` is neither nothing nor all."""
-    return Fringe.of(image, alpha).removed(image)
+    """`image` (uint8 height x width x 3) with the person's colours where `alpha` is neither nothing nor all.
+
+    `alpha` has the picture's size or is smaller; uint8, or float 0..1.
+    """
+    height, width = image.shape[:2]
+    # By a whole number where the sides allow it, which OpenCV averages several times faster.
+    factor = max(1, round(max(height, width) / _LONGEST))
+    size = max(1, width // factor), max(1, height // factor)
+    small = resize(image, size[::-1]).astype(np.float32)
+    way = cv2.INTER_AREA if alpha.shape[0] >= size[1] else cv2.INTER_LINEAR
+    share = cv2.resize(alpha, size, interpolation=way)
+    share = share * np.float32(1 / 255) if share.dtype == np.uint8 else share
+    # Three equal planes: products of arrays of one shape are far faster than those that repeat one.
+    weight = cv2.merge([share] * 3)
+    # The power leaves out of the means what is itself a mixture.
+    person, behind = _mean_colour(small, _fourth(weight)), _mean_colour(small, _fourth(1 - weight))
+    person += weight * (small - behind - weight * (person - behind))
+    change = (np.clip(person, 0, 255) - small) * (weight < 1 - _LITTLE)
+    # Only the change is made larger, so the picture keeps its own detail; half of it, as bytes, for speed.
+    half = np.rint(change / 2 + 128).clip(0, 255).astype(np.uint8)
+    result = np.empty_like(image)  # one whole frame only: fresh memory costs more than the sums
+    cv2.resize(half, (width, height), result)
+    return cv2.addWeighted(image, 1, result, 2, -256, result)
 
 
 def _mean_colour(image: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from ..errors import InputError
-from ..fringe import Fringe
+from ..fringe import without_fringe
 from ..geometry import Letterbox
 from ..refine import refine_alpha
 from ..segmenter import Segmenter
@@ -67,12 +67,11 @@ class Latest(Generic[Value]):
 
 @dataclass(frozen=True)
 class Mask:
-    """Alpha at the model's size, how the picture it was made of lies in it, when that was captured, and its fringe."""
+    """Alpha at the model's size, how the picture it was made of lies in it, and when that was captured."""
 
     alpha: np.ndarray
     box: Letterbox
     captured: float
-    fringe: Fringe | None = None
 
     def of(self, image: np.ndarray, refine: bool = False) -> np.ndarray:
         """uint8 alpha height x width for `image`: the picture itself, or one soon after it."""
@@ -83,8 +82,8 @@ class Mask:
         return whole.undo(np.rint(content * 255).astype(np.uint8))
 
     def own_colours(self, image: np.ndarray) -> np.ndarray:
-        """`image` without the old background at the person's outline, if that was asked for."""
-        return self.fringe.removed(image) if self.fringe else image
+        """`image` without the old background's colours at the person's outline."""
+        return without_fringe(image, self.box.content(self.alpha))
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,8 @@ class LivePipeline:
     ...     for shown in pipeline:
     ...         frame = scene.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
 
-    `change` is applied to each picture as it comes. While `fringe` is true, masks carry what Mask.own_colours needs.
+    `change` is applied to each picture as it comes.
     """
-
-    fringe = False
 
     def __init__(
         self,
@@ -219,9 +216,8 @@ class LivePipeline:
                 box, alpha = self._segmenter.small_alpha(image)
                 if self._smooth:
                     alpha = partial(smoother, elapsed=captured - before)(alpha)
-                fringe = Fringe.of(image, box.content(alpha)) if self.fringe else None
                 self.statistics.add("inference", time.monotonic() - began)
-                self._masks.put(Mask(alpha, box, captured, fringe), number)
+                self._masks.put(Mask(alpha, box, captured), number)
                 before = captured
             self._masks.close()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that iterates

@@ -119,8 +119,7 @@ class Webcam:
         alpha = shown.mask.of(shown.image, self.refine)
         scene = self.controls.background
         opaque = _NOTHING if isinstance(scene, Cutout) else scene
-        pipeline.fringe = shows_fringe(scene)
-        image = shown.mask.own_colours(shown.image) if pipeline.fringe else shown.image
+        image = shown.mask.own_colours(shown.image) if shows_fringe(scene) else shown.image
         picture = opaque.compose(image, alpha, max(0.0, seconds))
         pipeline.statistics.add("composite", time.monotonic() - began)
         if self.controls.snapshot:
