@@ -112,7 +112,8 @@ def _java(types: dict[str, Type], chosen: set[str], one: Type) -> str:
         names = [m.split()[-1].rstrip(";") for m in members if m.startswith("enum_constant")]
         body.append(", ".join(names) + ";")
     elif one.kind == "class":
-        body.append(f"protected {own}() {{ throw new RuntimeException(); }}")
+        plain = next((m for m in members if m.startswith("ctor ") and "()" in m), "ctor protected")
+        body.append(f"{plain.split()[1]} {own}() {{ throw new RuntimeException(); }}")
     for member in members:
         word, _, rest = member.partition(" ")
         if word == "ctor" and one.kind == "class":

@@ -12,6 +12,7 @@ import android.widget.ImageView
 import android.widget.TextView
 import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContracts
+import java.io.IOException
 import java.util.concurrent.Executors
 import portraitnet.core.Background
 import portraitnet.core.ContractException
@@ -36,8 +37,10 @@ class MainActivity : ComponentActivity() {
     private var pixels = IntArray(0)
     private var shown = 0L
 
-    private var processor = Processor.CPU
+    private var backgrounds: List<Background> = BACKGROUNDS
     private var background = 0
+
+    private var processor = Processor.CPU
     private var results: String? = null
 
     private val permission = registerForActivityResult(ActivityResultContracts.RequestPermission()) { allowed ->
@@ -47,6 +50,10 @@ class MainActivity : ComponentActivity() {
         if (uris.size < 2) say(getString(R.string.pick_both)) else worker.execute { openModel { store.take(uris) } }
     }
 
+    private val pictures = registerForActivityResult(ActivityResultContracts.OpenMultipleDocuments()) { uris: List<Uri> ->
+        uris.firstOrNull()?.let { uri -> worker.execute { takePicture(uri) } }
+    }
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.main)
@@ -54,6 +61,7 @@ class MainActivity : ComponentActivity() {
         picture = findViewById(R.id.picture)
         status = findViewById(R.id.status)
         onClick(R.id.background) { next() }
+        onClick(R.id.photo) { pictures.launch(arrayOf("image/*")) }
         onClick(R.id.flip) { feed.flip() }
         onClick(R.id.processor) { changeProcessor() }
         onClick(R.id.edges) { worker.execute { live?.let { it.refine = !it.refine } } }
@@ -78,7 +86,7 @@ class MainActivity : ComponentActivity() {
             model = found
         } catch (error: ContractException) {
             say(getString(R.string.model_refused, error.message))
-        } catch (error: java.io.IOException) {
+        } catch (error: IOException) {
             say(getString(R.string.model_refused, error.message))
         }
     }
@@ -90,7 +98,7 @@ class MainActivity : ComponentActivity() {
         runner?.close()
         runner = fresh
         processor = fresh.processor
-        live = LiveProcessor(found.contract, fresh.io, fresh::run).also { it.background = BACKGROUNDS[background] }
+        live = LiveProcessor(found.contract, fresh.io, fresh::run).also { it.background = backgrounds[background] }
         runOnUiThread { findViewById<Button>(R.id.processor).text = fresh.processor.name }
     }
 
@@ -99,9 +107,21 @@ class MainActivity : ComponentActivity() {
         worker.execute { model?.let { open(it, wanted) } }
     }
 
-    private fun next() {
-        background = (background + 1) % BACKGROUNDS.size
-        worker.execute { live?.background = BACKGROUNDS[background] }
+    private fun next() = worker.execute {
+        background = (background + 1) % backgrounds.size
+        live?.background = backgrounds[background]
+    }
+
+    private fun takePicture(uri: Uri) {
+        val chosen = try {
+            pictureOf(contentResolver, uri)
+        } catch (error: IOException) {
+            say(getString(R.string.picture_refused, error.message))
+            return
+        }
+        backgrounds = BACKGROUNDS + chosen
+        background = backgrounds.lastIndex
+        live?.background = chosen
     }
 
     private fun onFrame(frame: Frame, crop: Crop, orientation: Orientation, nanoseconds: Long) {
