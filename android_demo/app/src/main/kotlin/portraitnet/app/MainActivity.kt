@@ -13,6 +13,7 @@ import android.widget.TextView
 import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContracts
 import java.io.IOException
+import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import portraitnet.core.Background
 import portraitnet.core.ContractException
@@ -25,7 +26,8 @@ import portraitnet.core.Orientation
 class MainActivity : ComponentActivity() {
     private val worker = Executors.newSingleThreadExecutor()
     private val store by lazy { ModelStore(this) }
-    private val feed by lazy { CameraFeed(this, this, worker, { say(getString(R.string.no_camera, it)) }, ::onFrame) }
+    private val frames = Executor { task -> if (!worker.isShutdown) worker.execute(task) } // the camera may stop after us
+    private val feed by lazy { CameraFeed(this, this, frames, { say(getString(R.string.no_camera, it)) }, ::onFrame) }
     private lateinit var picture: ImageView
     private lateinit var status: TextView
 
