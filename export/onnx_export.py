@@ -100,7 +100,8 @@ def _with_unsigned_weights(model: Any) -> Any:
     """The same network with each int8 weight stored as uint8, 128 higher, and zero points to match.
 
     On x86 processors without int8 dot products (VNNI) onnxruntime adds pairs of uint8 x int8 products in 16 bits,
-    which overflow: a trained PortraitNet lost 1.3 points of mask IoU there. Its uint8 x uint8 kernels never do.
+    which overflow: a trained PortraitNet's mask IoU with torch fell from 0.9945 to 0.9868. Its uint8 x uint8
+    kernels never do.
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:

@@ -75,7 +75,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shrinking = size[0] < image.shape[0] and size[1] < image.shape[1]
     height, width = image.shape[:2]
     if height >= 4 * size[0] and width >= 4 * size[1] and not (height % 2 or width % 2):
-        # The mean of four is ten times faster than that of any other number of pixels, and the areas stay the same.
+        # The mean of four has a fast path (720p to 224: 4.7 -> 2.0 ms), and the areas stay the same.
         return resize(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), size)
     return cv2.resize(
         np.ascontiguousarray(image),

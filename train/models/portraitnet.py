@@ -109,7 +109,8 @@ class LightPortraitNet(nn.Module):
     """PortraitNet for the slowest phones: nothing is computed at the size of the picture but the mask itself.
 
     Four D-blocks, the last at 1/4; there its output is doubled, meets the encoder's map at 1/2, and a transposed
-    convolution makes the mask. At 128x128 that is 0.7 of the time of the paper's decoder.
+    convolution makes the mask. At 128x128, in float32, a slim network takes 0.6 to 0.75 of the time that it takes with
+    the paper's decoder.
     """
 
     def __init__(
