@@ -28,13 +28,13 @@ benchmark: setup  ## the README's latency, video and start-up figures, after `ma
 	$(BIN)/portraitnet benchmark --what video --out build/results
 	$(BIN)/portraitnet benchmark --what startup --out build/results
 
-PAGE = runtime/web/page
-web: $(PAGE)/node_modules/.package-lock.json  ## the packages of the page that `portraitnet serve` hands out
+PAGES = runtime/web/page benchmarks/phone/page
+web: $(PAGES:=/node_modules/.package-lock.json)  ## the packages of the pages of `portraitnet serve` and `phone web`
 
-# Without Node.js only the page is missing; everything else works.
-$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $(PAGE) --no-audit --no-fund --loglevel=error && touch $@; \
-	else echo "note: no npm here, so the browser page has no packages; install Node.js, then: make web"; fi
+# Without Node.js only the pages are missing; everything else works.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "note: no npm here, so the browser pages have no packages; install Node.js, then: make web"; fi
 
 # The compiler that checks android_demo/core; Gradle brings its own.
 KOTLIN = kotlin-compiler-2.4.20

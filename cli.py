@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .cli_benchmark import benchmark_app
 from .cli_data import data_app
-from .cli_run import Threads, parse_size, run_command, serve_command, webcam_command
+from .cli_phone import phone_app
+from .cli_run import Threads, comma_separated, parse_size, run_command, serve_command, webcam_command
 from .runtime.errors import InputError
 
 app = typer.Typer(
@@ -32,11 +34,11 @@ _EXTRAS = {
 }
 
 app.add_typer(data_app, name="data")
+app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(phone_app, name="phone")
 app.command("run")(run_command)
 app.command("webcam")(webcam_command)
 app.command("serve")(serve_command)
-
-_EXPERIMENTS = "latency, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup, arm"
 
 
 def main() -> None:
@@ -63,10 +65,6 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(code) from None
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 @app.callback(invoke_without_command=True)
@@ -214,8 +212,8 @@ def export_command(
             contract = export_bundle(
                 loaded,
                 target,
-                _list(to),
-                _list(precision),
+                comma_separated(to),
+                comma_separated(precision),
                 parse_size(size) if size else None,
                 calibration,
                 force,
@@ -228,94 +226,3 @@ def export_command(
     print(f"bundle: {target}")
     if android:
         print(f"in the app: {install_in_app(target, android)}")
-
-
-@app.command("benchmark")
-def benchmark_command(
-    models: Annotated[
-        list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .safetensors files.")
-    ] = None,
-    what: Annotated[str, typer.Option(help=f"{_EXPERIMENTS}.")] = "latency",
-    rivals: Annotated[bool, typer.Option("--rivals", help="Add ResNet18/34/50 encoders (random weights).")] = False,
-    peer: Annotated[
-        list[Path] | None,
-        typer.Option(help="A peer's YAML (benchmarks/peers/*.yaml), for latency and accuracy; may be repeated."),
-    ] = None,
-    threads: Annotated[str, typer.Option(help="Thread counts.")] = "1,2",
-    runs: Annotated[int, typer.Option(min=1, help="Counted runs of each contestant; for flicker, clips.")] = 50,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Score on --recipe's held-out sets below this folder (latency: on the first)."),
-    ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="Whose held-out sets, or whose training; portraitnet_folder for images/ and masks/.")
-    ] = "portraitnet_mobile",
-    soak: Annotated[int, typer.Option(min=0, help="For live: so many frames in a row, watching memory.")] = 0,
-    mediapipe_python: Annotated[
-        Path | None, typer.Option(help="For live: a Python with mediapipe 0.10.21, whose example takes turns.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for CSV, Markdown and plots.")] = Path("benchmark-results"),
-) -> None:
-    """Measure on this computer: all contestants take turns in one process; median, p90 and count are told."""
-    from rich.progress import Progress
-
-    from .benchmarks import run
-    from .benchmarks.accuracy import benchmark_accuracy, held_out_sets
-    from .benchmarks.table import read_csv
-
-    contestants = [*(models or []), *(peer or [])]
-    if what == "video":
-        path = run.benchmark_video(out, models[0] if models else None)
-    elif what == "accuracy":
-        with Progress() as progress:
-            path = benchmark_accuracy(contestants, recipe, data or Path(), out, progress)
-    elif what in ("fairness", "edges", "flicker"):
-        from .benchmarks.edges import benchmark_edges
-        from .benchmarks.fairness import benchmark_fairness
-        from .benchmarks.flicker import benchmark_flicker
-
-        if not contestants or data is None:
-            raise InputError(f"--what {what} needs models, and --data with the photographs of --recipe's held-out sets")
-        sets = held_out_sets(recipe, data)
-        with Progress() as progress:
-            if what == "fairness":
-                path = benchmark_fairness(contestants, sets, out, progress)
-            elif what == "edges":
-                path = benchmark_edges(contestants, sets, out, 2, progress)
-            else:
-                path = benchmark_flicker(contestants, sets[:1], out, runs, progress)
-    elif what == "arm":
-        from .benchmarks.arm import benchmark_arm
-        from .runtime.backends import default_weights
-
-        with Progress() as progress:
-            path = benchmark_arm(models or [default_weights()], out, rivals, progress)
-    elif what == "live":
-        from .benchmarks.live import benchmark_live
-        from .runtime.backends import default_weights
-
-        with Progress() as progress:
-            path = benchmark_live(models or [default_weights()], out, runs, soak, mediapipe_python, progress)
-    elif what == "training":
-        from .benchmarks.training import benchmark_training
-        from .train.recipe import load_recipe
-
-        loaded = load_recipe(recipe, [f"data.root={data}"] if data else [])
-        with Progress() as progress:
-            path = benchmark_training(loaded, out, runs, progress=progress)
-    elif what == "startup":
-        path = run.benchmark_startup(out)
-    elif what == "latency":
-        counts = tuple(int(t) for t in _list(threads) if t.isdigit() and int(t) > 0)
-        if not counts:
-            raise InputError(f"threads {threads!r}: write counts such as 1,2")
-        with Progress() as progress:
-            source = held_out_sets(recipe, data)[0][1] if data else None
-            path = run.benchmark_latency(contestants, out, counts, rivals, source, runs, progress)
-        print(path.with_suffix(".md").read_text(encoding="utf-8"))
-    else:
-        raise InputError(f"--what {what!r} is none of {_EXPERIMENTS}")
-    if what != "latency":
-        for row in read_csv(path):
-            print("  ".join(row[key] for key in row if key not in ("machine", "python", "versions")))
-    print(path)

@@ -21,6 +21,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
+def comma_separated(text: str) -> list[str]:
+    """The parts of `a,b,c`, without empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def run_command(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
     out: Annotated[Path, typer.Option(help="A file for one input, else a folder.")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,68 +15,75 @@ from ..export.bundle import export_bundle
 from ..export.calibration import Pictures
 from ..export.models import open_model, precision_of
 from ..export.tflite_export import Residency, residency
-from ..runtime.backends import MODEL_FORMATS
 from ..runtime.contract import MODEL_JSON, Contract
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of
 from ..runtime.segmenter import Segmenter
-from ..train.checkpoint import Checkpoint
+from ..train.checkpoint import Checkpoint, load_checkpoint
 from ..train.models import ModelSpec, build_model
+from .engines import Engine, chosen_engines, engine_named, engines_for
 from .peer import SUFFIXES, PeerBackend, open_peer
 
-RIVALS = ("resnet18", "resnet34", "resnet50")
-_BACKEND_OF_FORMAT = {"tflite": "LiteRT/XNNPACK", "onnx": "onnxruntime", "torch": "torch eager"}
+RIVALS = ("resnet18", "resnet34", "resnet50", "resnet101")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One model in one format and precision on one backend, with `threads` CPU threads."""
+    """One model in one format and precision on one engine, with `threads` CPU threads."""
 
     model: str
-    format: str
+    path: Path
     precision: str
+    engine: Engine
     threads: int
     segmenter: Segmenter
-    bytes: int
     trained: bool
     residency: Residency | None
 
     @property
-    def backend(self) -> str:
-        return _BACKEND_OF_FORMAT[self.format]
+    def format(self) -> str:
+        return self.engine.format
 
     @property
     def contract(self) -> Contract:
         return self.segmenter.contract
 
 
-def gather(model: Path, threads: tuple[int, ...], trained: bool = True) -> Iterator[Contestant]:
-    """Contestants of a bundle folder, a loose model file, or a peer's YAML; .mlpackage needs a phone or a Mac."""
+def gather(
+    model: Path, threads: tuple[int, ...], trained: bool = True, engines: Sequence[Engine] = ()
+) -> Iterator[Contestant]:
+    """Contestants of a bundle folder, a loose model file, or a peer's YAML, on `engines` (else the usual ones).
+
+    A file that none of the engines runs takes no part; Raises InputError for one that no engine here could.
+    """
+    engines = engines or chosen_engines("")
     if model.suffix in SUFFIXES:
         yield from (_peer(model, count) for count in threads)
         return
     if (model / MODEL_JSON).is_file():
         parts = [
-            (model / a.file, a.format, a.precision)
-            for a in Contract.read(model).artefacts
-            if a.format in ("onnx", "tflite")
+            (model / a.file, a.precision) for a in Contract.read(model).artefacts if engines_for(Path(a.file), engines)
         ]
         if not parts:
             raise InputError(f"{model} holds no artefact that runs here; export it with --to onnx,tflite")
     elif model.suffix == ".safetensors":
-        parts = [(model, "torch", "fp32")]
+        parts = [(model, "fp32")]
     else:
-        parts = [(model, MODEL_FORMATS.get(model.suffix.lower(), ""), "")]
-    for path, kind, precision in parts:
-        for count in threads:
-            segmenter = open_model(path, threads=count)
-            if kind not in _BACKEND_OF_FORMAT:
-                raise InputError(f"{path} cannot be timed on this machine")
-            delegated = residency(path) if kind == "tflite" else None
-            name = segmenter.contract.name
-            yield Contestant(
-                name, kind, precision or precision_of(path), count, segmenter, bytes_of(path), trained, delegated
-            )
+        parts = [(model, "")]
+    for path, precision in parts:
+        for engine in engines_for(path, engines):
+            for count in threads:
+                segmenter = Segmenter(engine.open(path, count))
+                yield Contestant(
+                    segmenter.contract.name,
+                    path,
+                    precision or precision_of(path),
+                    engine,
+                    count,
+                    segmenter,
+                    trained,
+                    residency(path) if engine.key == "litert" else None,
+                )
 
 
 def open_contestant(model: Path, threads: int = 2) -> Segmenter:
@@ -88,27 +95,47 @@ def _peer(spec: Path, threads: int) -> Contestant:
     segmenter = open_peer(spec, threads)
     assert isinstance(segmenter.backend, PeerBackend)
     path = segmenter.backend.path
-    kind = MODEL_FORMATS[path.suffix]
-    delegated = residency(path) if kind == "tflite" else None
-    name = segmenter.contract.name
-    return Contestant(name, kind, precision_of(path), threads, segmenter, bytes_of(path), True, delegated)
+    engine = engine_named("litert" if path.suffix == ".tflite" else "onnxruntime")
+    delegated = residency(path) if engine.key == "litert" else None
+    return Contestant(segmenter.contract.name, path, precision_of(path), engine, threads, segmenter, True, delegated)
 
 
 @contextmanager
-def rival_bundles(size: tuple[int, int], on_progress: Callable[[str], None]) -> Iterator[list[Path]]:
-    """Bundles of PortraitNet's decoder on ResNet18/34/50, with random weights: they tell time, not accuracy."""
+def rival_bundles(
+    size: tuple[int, int], encoders: Sequence[str], on_progress: Callable[[str], None]
+) -> Iterator[list[Path]]:
+    """Bundles of PortraitNet's decoder on these encoders, with random weights: they tell time, not accuracy."""
     with tempfile.TemporaryDirectory() as scratch:
         folders = []
-        pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
-        noise = Pictures(list(pixels[:2]), list(pixels[2:]), None, "noise")
-        for encoder in RIVALS:
+        for encoder in encoders:
             on_progress(f"exporting the {encoder} rival")
-            folders.append(Path(scratch) / f"portraitnet-{encoder}")
             torch.manual_seed(0)
             spec = ModelSpec(encoder=encoder)
-            rival = Checkpoint(folders[-1].name, settle(build_model(spec), size), spec, size, {})
-            export_bundle(rival, folders[-1], ["tflite"], ["fp32", "int8"], size, noise, True, fine_rounding=False)
+            rival = Checkpoint(f"portraitnet-{encoder}", settle(build_model(spec), size), spec, size, {})
+            folders.append(_for_timing(rival, size, Path(scratch) / encoder))
         yield folders
+
+
+@contextmanager
+def resized_bundles(
+    checkpoint: Path, sizes: Sequence[tuple[int, int]], on_progress: Callable[[str], None]
+) -> Iterator[list[Path]]:
+    """Bundles of one checkpoint at several input sizes (height, width), for time alone."""
+    loaded = load_checkpoint(checkpoint)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = []
+        for height, width in sizes:
+            on_progress(f"exporting {loaded.name} at {height}x{width}")
+            folders.append(_for_timing(loaded, (height, width), Path(scratch) / f"{height}x{width}"))
+        yield folders
+
+
+def _for_timing(checkpoint: Checkpoint, size: tuple[int, int], folder: Path) -> Path:
+    """A bundle whose int8 ranges come from noise: its time is right, its masks are not."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
+    noise = Pictures(list(pixels[:2]), list(pixels[2:]), None, "noise")
+    export_bundle(checkpoint, folder, ["tflite"], ["fp32", "int8"], size, noise, True, fine_rounding=False)
+    return folder
 
 
 def settle(model: torch.nn.Module, size: tuple[int, int]) -> torch.nn.Module:
@@ -135,11 +162,11 @@ def facts(contestant: Contestant) -> dict[str, object]:
         "encoder": contract.encoder,
         "format": contestant.format,
         "precision": contestant.precision,
-        "backend": contestant.backend,
+        "backend": contestant.engine.label,
         "threads": contestant.threads,
         "height": contract.height,
         "width": contract.width,
-        "bytes": contestant.bytes,
+        "bytes": bytes_of(contestant.path),
         "parameters": contract.parameters or "",
         "macs": contract.macs or "",
         "weights": "trained" if contestant.trained else "random",

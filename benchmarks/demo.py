@@ -28,7 +28,7 @@ from ..train.recipe import SourceSpec, load_recipe
 from ..train.synthetic import render_portrait
 from . import plots
 from .clip import sample_portrait, write_panning_clip
-from .run import benchmark_latency
+from .computer import Measure, benchmark_latency
 from .table import read_csv
 
 PAGE = "index.html"
@@ -53,7 +53,13 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     console.rule("4/4  measure latency")
     with Progress() as progress:
         scenes = Synthetic(contract.size, split="val", limit=48)
-        csv = benchmark_latency([bundle], out / "benchmark", rivals=True, data=scenes, runs=runs, progress=progress)
+        csv = benchmark_latency(
+            *([bundle], out / "benchmark"),
+            rivals=("resnet18", "resnet50"),
+            data=scenes,
+            measure=Measure(runs, cold_starts=1),
+            progress=progress,
+        )
     page = _template().render(
         trained=trained,
         checkpoint=checkpoint.facts,

@@ -13,12 +13,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of `runs` counted calls."""
+    """Milliseconds of `runs` counted calls; `rounds` holds each of them, in the order of the rounds."""
 
     median_ms: float
     p90_ms: float
     iqr_ms: float
     runs: int
+    rounds: tuple[float, ...] = ()
 
 
 def interleave(
@@ -55,4 +56,4 @@ def interleave(
 def summarize(milliseconds: Sequence[float]) -> Timing:
     """Median, 90th percentile and interquartile range of measured times."""
     low, median, high, p90 = np.percentile(milliseconds, [25, 50, 75, 90])
-    return Timing(float(median), float(p90), float(high - low), len(milliseconds))
+    return Timing(float(median), float(p90), float(high - low), len(milliseconds), tuple(milliseconds))

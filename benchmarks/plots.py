@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from ..runtime.files import write_beside
 
-_COLOURS = {"tflite": "#2a6fdb", "onnx": "#d9822b", "torch": "#8c8c8c"}
+_COLOURS = {"tflite": "#2a6fdb", "onnx": "#d9822b", "torch": "#8c8c8c", "executorch": "#3a9d6e", "coreml": "#a0529c"}
 _MARKERS = {"fp32": "o", "fp16": "s", "int8": "^", "?": "x"}
 
 
@@ -60,10 +61,10 @@ def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1
     medians = [float(row["median_ms"]) for row in chosen]
     whiskers = [float(row["p90_ms"]) - median for row, median in zip(chosen, medians, strict=True)]
     axes.barh(
-        [f"{row['model']}  {row['format']} {row['precision']}" for row in chosen],
+        [f"{row['model']}  {row['precision']}  {row['backend']}" for row in chosen],
         medians,
         xerr=[[0] * len(chosen), [max(0.0, w) for w in whiskers]],
-        color=[_COLOURS[row["format"]] for row in chosen],
+        color=[_COLOURS.get(row["format"], "#666") for row in chosen],
         ecolor="#444",
     )
     for y, median in enumerate(medians):
@@ -75,29 +76,76 @@ def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1
 
 def plot_pareto(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
     """Accuracy against latency for contestants whose accuracy is known; the front is drawn through the best."""
+    _save(_pareto(rows, threads, (7, 4.5)), path)
+
+
+def pareto_svg(rows: Sequence[Mapping[str, str]], threads: int = 1) -> str:
+    """The same as an SVG for a page, drawn small, so that its words can be read on a phone."""
+    figure = _pareto(rows, threads, (4.6, 3.8))
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "portraitnet"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of (latency, accuracy) points those that no other one beats in both, fastest first."""
+    ordered = sorted(points, key=lambda p: (p[0], -p[1]))
+    return [p for i, p in enumerate(ordered) if all(p[1] > q[1] for q in ordered[:i])]
+
+
+def _pareto(rows: Sequence[Mapping[str, str]], threads: int, inches: tuple[float, float]) -> plt.Figure:
     known = [row for row in rows if row["fg_iou_per_image"] and int(row["threads"]) == threads]
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    points = sorted((float(row["median_ms"]), float(row["fg_iou_per_image"])) for row in known)
-    front = [p for i, p in enumerate(points) if all(p[1] > q[1] for q in points[:i])]
-    axes.step(*zip(*front, strict=True), where="post", color="#bbb", zorder=1)
+    figure, axes = plt.subplots(figsize=inches, layout="constrained")
+    points = [(float(row["median_ms"]), float(row["fg_iou_per_image"])) for row in known]
+    axes.step(*zip(*front(points), strict=True), where="post", color="#bbb", zorder=1)
     models = list(dict.fromkeys(row["model"] for row in known))
     named: set[str] = set()
-    for row in known:
-        place = float(row["median_ms"]), float(row["fg_iou_per_image"])
-        colour = f"C{models.index(row['model'])}" if len(models) > 1 else _COLOURS[row["format"]]
+    for row, place in zip(known, points, strict=True):
+        colour = f"C{models.index(row['model']) % 10}" if len(models) > 1 else _COLOURS.get(row["format"], "#666")
         size = 20 + 8 * (float(row["bytes"]) / 1e6) ** 0.7
-        axes.scatter(*place, s=size, color=colour, marker=_MARKERS[row["precision"]], alpha=0.8, zorder=2)
+        axes.scatter(*place, s=size, color=colour, marker=_MARKERS.get(row["precision"], "x"), alpha=0.8, zorder=2)
         name = row["model"] if len(models) > 1 else f"{row['format']} {row['precision']}"
         if name not in named:
             named.add(name)
-            axes.annotate(name, place, (6, 8), textcoords="offset points", fontsize=8)
+            axes.annotate(name, place, (6, 8), textcoords="offset points", fontsize=8, parse_math=False)
     for precision in dict.fromkeys(row["precision"] for row in known):
-        axes.scatter([], [], s=40, color="#666", marker=_MARKERS[precision], label=precision)
+        axes.scatter([], [], s=40, color="#666", marker=_MARKERS.get(precision, "x"), label=precision)
     axes.set_xlabel(f"median milliseconds per picture, {threads} thread{'s' * (threads > 1)}")
     axes.set_ylabel("foreground IoU per image")
-    axes.margins(0.12)
+    axes.margins(0.16)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, title="area: file size")
+    return figure
+
+
+def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) -> None:
+    """Each layer's speed against its MACs per byte, under the machine's roof; the area is its share of the time."""
+    peak, copied = float(rows[0]["peak_gmacs"]), float(rows[0]["copy_gb_per_second"])
+    layers = [row for row in rows if int(row["macs"]) and row["layer"] != "whole model"]
+    layers.sort(key=lambda row: -float(row["median_ms"]))
+    total = sum(float(row["median_ms"]) for row in rows if row["layer"] != "whole model")
+    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    reach = [float(row["macs"]) / float(row["bytes"]) for row in layers]
+    speed = [float(row["macs"]) / float(row["median_ms"]) / 1e6 for row in layers]
+    ends = [min(reach) / 2, peak / copied, max(*reach, peak / copied) * 2]
+    axes.plot(ends, [ends[0] * copied, peak, peak], color="#888", linewidth=1.2)
+    axes.annotate(f"{peak:.0f} G MAC/s", (ends[2], peak), (-4, -12), textcoords="offset points", ha="right", fontsize=8)
+    for kind, colour in (("DEPTHWISE_CONV_2D", "#d9822b"), ("", "#2a6fdb")):
+        chosen = [i for i, row in enumerate(layers) if (row["operator"] == "DEPTHWISE_CONV_2D") == bool(kind)]
+        areas = [12 + 2500 * float(layers[i]["median_ms"]) / total for i in chosen]
+        axes.scatter([reach[i] for i in chosen], [speed[i] for i in chosen], areas, colour, alpha=0.55)
+        axes.scatter([], [], 40, colour, alpha=0.55, label="depthwise" if kind else "dense")
+    for i, row in enumerate(layers[:labelled]):
+        note = f"{row['layer']}: {float(row['median_ms']):.2f} ms"
+        axes.annotate(note, (reach[i], speed[i]), (6, 5), textcoords="offset points", fontsize=7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("MACs per byte of input, weights and output")
+    axes.set_ylabel("G MAC/s reached")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, title="area: share of the time", loc="lower right")
     _save(figure, path)
 
 

@@ -6,25 +6,41 @@ import csv
 import importlib.metadata
 import io
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
 
 _TOOLS = ("portraitnet", "torch", "onnxruntime", "ai-edge-litert", "opencv-python", "av")
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 Row = Mapping[str, object]
+
+# What every table of latencies holds, whoever measured it: this computer, a phone's browser, adb, the Android app.
+LATENCY_COLUMNS = (
+    *("model", "encoder", "format", "precision", "backend", "threads", "height", "width", "bytes", "parameters"),
+    *("macs", "weights", "fg_iou_per_image", "residency", "median_ms", "p90_ms", "iqr_ms", "runs"),
+    *("machine", "python", "versions"),
+)
+
+
+def name_of(row: Row) -> str:
+    """What tells a row of latencies from the others of its run, and finds it again in the next run."""
+    what = " ".join(str(row[key]) for key in ("model", "format", "precision", "backend") if row.get(key))
+    size = f"{row['height']}x{row['width']} " if row.get("height") else ""
+    return f"{what} {size}{row['threads']}t" if row.get("threads") else f"{what} {size}".strip()
 
 
 def provenance() -> dict[str, str]:
-    """The machine and the versions that a result was read on."""
+    """The machine, its frequency governor where it tells one, and the versions that a result was read on."""
     versions = []
     for tool in _TOOLS:
         try:
             versions.append(f"{tool} {importlib.metadata.version(tool)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {"machine": _processor(), "python": platform.python_version(), "versions": "; ".join(versions)}
+    governor = f", governor {_GOVERNOR.read_text().strip()}" if _GOVERNOR.is_file() else ""
+    return {"machine": _processor() + governor, "python": platform.python_version(), "versions": "; ".join(versions)}
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -61,38 +77,38 @@ def table(rows: Sequence[Row]) -> str:
     return markdown(shown, {key: key for key in shown[0]})
 
 
+# Columns of the latency table: heading, key, and how a value is shown. Those that no row fills are left out.
+_LATENCY_SHOWN: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("median ms", "median_ms", "{:.1f}".format),
+    ("p90 ms", "p90_ms", "{:.1f}".format),
+    ("end to end ms", "end_to_end_ms", "{:.1f}".format),
+    ("cold start ms", "cold_start_ms", "{:.0f}".format),
+    ("peak MB", "peak_mb", "{:.0f}".format),
+    ("mJ", "millijoules", "{:.1f}".format),
+    ("MB", "bytes", lambda value: f"{value / 1e6:.1f}"),
+    ("M parameters", "parameters", lambda value: f"{value / 1e6:.2f}"),
+    ("M MACs", "macs", lambda value: f"{value / 1e6:.0f}"),
+    ("fg IoU per image", "fg_iou_per_image", "{:.4f}".format),
+)
+
+
 def latency_markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """The latency table as the README shows it, one line per contestant, fastest first within a model."""
+    columns = [column for column in _LATENCY_SHOWN if any(row.get(column[1]) for row in rows)]
+    several_sizes = len({(row.get("height"), row.get("width")) for row in rows}) > 1
     shown = [
         {
             "model": row["model"] + ("" if row["weights"] == "trained" else " *"),
+            **({"size": f"{row['height']}x{row['width']}"} if several_sizes else {}),
             "artefact": f"{row['format']} {row['precision']}",
+            "backend": row["backend"],
             "threads": row["threads"],
-            "median": f"{float(row['median_ms']):.1f}",
-            "p90": f"{float(row['p90_ms']):.1f}",
-            "megabytes": f"{int(row['bytes']) / 1e6:.1f}",
-            "parameters": f"{int(row['parameters']) / 1e6:.2f}" if row["parameters"] else "–",
-            "macs": f"{int(row['macs']) / 1e6:.0f}" if row["macs"] else "–",
-            "accuracy": f"{float(row['fg_iou_per_image']):.4f}" if row["fg_iou_per_image"] else "–",
-            "residency": row.get("residency", "") or "–",
+            **{heading: show(float(row[key])) if row.get(key) else "–" for heading, key, show in columns},
+            "nodes delegated": row.get("residency", "") or "–",
         }
         for row in sorted(rows, key=lambda r: (r["model"], r["threads"], float(r["median_ms"])))
     ]
-    return markdown(
-        shown,
-        {
-            "model": "model",
-            "artefact": "artefact",
-            "threads": "threads",
-            "median": "median ms",
-            "p90": "p90 ms",
-            "megabytes": "MB",
-            "parameters": "M parameters",
-            "macs": "M MACs",
-            "accuracy": "fg IoU per image",
-            "residency": "nodes delegated",
-        },
-    )
+    return markdown(shown, {heading: heading for heading in shown[0]})
 
 
 def _is_number(value: object) -> bool:

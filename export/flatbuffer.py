@@ -47,14 +47,14 @@ def op_histogram(path: str | Path) -> Counter[str]:
     """How often each operator occurs, with the type that it computes in: {"CONV_2D int8": 55, ...}."""
     model = read(Path(path).read_bytes())
     graph = model.subgraphs[0]
-    return Counter(f"{operator_name(model, op)} {_TYPES[graph.tensors[op.outputs[0]].type]}" for op in graph.operators)
+    return Counter(f"{operator_name(model, op)} {type_name(graph.tensors[op.outputs[0]])}" for op in graph.operators)
 
 
 def weight_types(path: str | Path) -> set[str]:
     """Element types of the stored matrices and filters (two axes and more): {"int8"}, {"float32"}, ..."""
     model = read(Path(path).read_bytes())
     return {
-        _TYPES[tensor.type]
+        type_name(tensor)
         for graph in model.subgraphs
         for tensor in graph.tensors
         if tensor.shape is not None and len(tensor.shape) > 1 and model.buffers[tensor.buffer].data is not None
@@ -65,6 +65,11 @@ def operator_name(model: Any, op: Any) -> str:
     """Schema name of an operator, as CONV_2D."""
     code = model.operatorCodes[op.opcodeIndex]
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def type_name(tensor: Any) -> str:
+    """Element type of a tensor, as int8."""
+    return _TYPES[tensor.type]
 
 
 def shift_to_bytes(model: Any) -> None:

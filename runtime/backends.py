@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +135,19 @@ class OnnxBackend:
 
 
 class TfliteBackend:
-    """A .tflite on LiteRT with XNNPACK; its batch is fixed at one, so a batch runs picture by picture."""
+    """A .tflite on LiteRT with XNNPACK; its batch is fixed at one, so a batch runs picture by picture.
 
-    def __init__(self, path: Path, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    `make_interpreter` puts another library's interpreter of the same interface in LiteRT's place.
+    """
 
+    def __init__(self, path: Path, threads: int, make_interpreter: Callable[..., Any] | None = None) -> None:
+        if make_interpreter is None:
+            from ai_edge_litert.interpreter import Interpreter
+
+            make_interpreter = Interpreter
         self.contract = _embedded(path, _tflite_metadata(path))
         try:
-            self.interpreter = Interpreter(str(path), num_threads=threads)
+            self.interpreter = make_interpreter(str(path), num_threads=threads)
             inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
             if len(inputs) != 1 or len(outputs) != 1:
                 raise InputError(f"{path}: expected one input and one output")

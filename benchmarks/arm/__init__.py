@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from ...runtime.backends import open_backend
 from ...runtime.errors import InputError
-from ..contestants import rival_bundles
+from ..contestants import RIVALS, rival_bundles
 from ..table import provenance, write_csv
 
 _HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ def _takes_bytes(model: Path) -> bool:
 def benchmark_arm(models: Sequence[Path], out: Path, rivals: bool, progress: Progress) -> Path:
     """Instructions of one inference on each core, and whether the output is this computer's; arm_instructions.csv.
 
-    `rivals` adds int8 ResNet18/34/50 encoders with random weights.
+    `rivals` adds int8 ResNet18/34/50/101 encoders with random weights.
     """
     linux = ArmLinux()
     rows: list[dict[str, object]] = []
@@ -117,7 +117,7 @@ def benchmark_arm(models: Sequence[Path], out: Path, rivals: bool, progress: Pro
         files = [(model, "trained") for model in models]
         if rivals:
             size = open_backend(models[0], 1).contract.size
-            folders = stack.enter_context(rival_bundles(size, progress.console.print))
+            folders = stack.enter_context(rival_bundles(size, RIVALS, progress.console.print))
             files += [(path, "random") for folder in folders for path in folder.glob("*-int8.tflite")]
         task = progress.add_task("emulating", total=len(files) * len(CORES))
         for model, weights in files:

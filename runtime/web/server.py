@@ -14,7 +14,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +36,7 @@ _TYPES = {
 }
 _PACKAGES = {"core": "@litertjs/core", "wasm-utils": "@litertjs/wasm-utils"}
 _CONNECTIONS = 32  # at once; a browser opens six
+_MAX_BODY = 256 << 10  # bytes that a page may send back
 _PATIENCE = 10.0  # seconds for a whole request to arrive, and for the client to take each part of the answer
 
 
@@ -104,7 +105,11 @@ def security_headers(index: bytes) -> dict[str, str]:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves `site` below /`token`/ (or / without one); `url` is where to open it."""
+    """Serves `site` below /`token`/ (or / without one); `url` is where to open it.
+
+    `receivers` are called with what the page posts to their addresses (at most 256 KiB); an InputError from one is the
+    client's fault and told to it in a line.
+    """
 
     daemon_threads = True
     request_queue_size = _CONNECTIONS
@@ -116,8 +121,10 @@ class PageServer(ThreadingHTTPServer):
         port: int = 0,
         token: str = "",
         certificate: tuple[Path, Path] | None = None,
+        receivers: Mapping[str, Callable[[bytes], None]] | None = None,
     ) -> None:
         self.site, self.host, self.token = site, host, token
+        self.receivers = receivers or {}
         index = site["index.html"]
         self.headers = security_headers(index.file.read_bytes() if index.file else index.content)
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
@@ -131,11 +138,14 @@ class PageServer(ThreadingHTTPServer):
             raise InputError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
 
     @property
+    def origin(self) -> str:
+        """What a browser says of the pages that came from here."""
+        return f"{'https' if self._context else 'http'}://{self.host}:{self.server_port}"
+
+    @property
     def url(self) -> str:
         """Address of the page."""
-        scheme = "https" if self._context else "http"
-        below = f"{self.token}/" if self.token else ""
-        return f"{scheme}://{self.host}:{self.server_port}/{below}"
+        return f"{self.origin}/{f'{self.token}/' if self.token else ''}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the client a thread, or hang up when too many are here already."""
@@ -188,6 +198,33 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Its headers."""
         self._answer(body=False)
+
+    def do_POST(self) -> None:
+        """What the site's own page sends to a receiver; other sites' pages are refused."""
+        receive = self.server.receivers.get(self._address() or "")
+        length = self.headers.get("Content-Length", "")
+        self.close_connection = True  # whatever is left unread of a refused body is not taken for the next request
+        if receive is None:
+            self.send_error(404)
+        elif self.headers.get("Origin") != self.server.origin:
+            self.send_error(403)
+        elif not length.isdigit():
+            self.send_error(411)
+        elif int(length) > _MAX_BODY:
+            self.send_error(413)
+        else:
+            body = self.rfile.read(int(length))
+            self._watch.cancel()
+            status, said = 200, b"thank you"
+            try:
+                receive(body)
+            except InputError as error:
+                status, said = 400, str(error).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
 
     def _answer(self, body: bool) -> None:
         self._watch.cancel()

@@ -1,0 +1,352 @@
+"""`portraitnet phone adb`: LiteRT's own benchmark_model on Android devices, by cable.
+
+Every contestant has several turns, the contestants in rotation, with rest between them; each result is written as soon
+as it is known, so a cable that is pulled costs only what was under way.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.progress import Progress
+
+from ...export.models import precision_of
+from ...runtime.backends import open_backend
+from ...runtime.errors import InputError
+from ...runtime.files import bytes_of
+from .readings import checked_row, join, plain_text
+from .tool_output import ToolOutput, read_tool_output
+
+PLACES = ("cpu", "gpu", "nnapi")
+_LABELS = {"cpu": "LiteRT CPU (XNNPACK)", "gpu": "LiteRT GPU", "nnapi": "LiteRT NNAPI"}
+_HEAT = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+_FOLDER = "/data/local/tmp/portraitnet-benchmark"
+_SHORT, _LONG = 30.0, 900.0  # seconds that a question and a turn may take
+_HOT_WAIT = 120.0  # at most, for a phone that says it throttles
+_IQR_OF_NORMAL = 1.349
+_STATES = {
+    "unauthorized": "allow USB debugging on its screen, then try again",
+    "offline": "it does not answer: reconnect the cable, or restart adb (adb kill-server)",
+    "no permissions": "this user may not open the USB device (udev rules; see `adb devices`)",
+    "recovery": "it is in recovery mode",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is timed on each device. `cool_down`: seconds of rest before each turn."""
+
+    models: tuple[Path, ...]
+    places: tuple[str, ...]
+    threads: tuple[int, ...]
+    runs: int = 50
+    turns: int = 3
+    cool_down: float = 5.0
+
+    def __post_init__(self) -> None:
+        unknown = [place for place in self.places if place not in PLACES]
+        if unknown or not self.places:
+            raise InputError(f"--on {', '.join(unknown) or '(nothing)'}: choose from {', '.join(PLACES)}")
+        wrong = [path for path in self.models if path.suffix != ".tflite" or not path.is_file()]
+        if wrong or not self.models:
+            raise InputError(f"{wrong[0] if wrong else 'no model'} is no .tflite file; benchmark_model runs those")
+
+
+@dataclass
+class Outcome:
+    """What came of it: results written to `path` (None: none), and what did not work, a line each."""
+
+    path: Path | None = None
+    results: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that is ready: its serial number, its name for tables, its processor's ABI, its system."""
+
+    serial: str
+    name: str
+    abi: str
+    system: str
+
+
+class Adb:
+    """The adb program. Its failures are InputErrors with adb's own line."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+
+    @classmethod
+    def find(cls, given: Path | None) -> Adb:
+        """The program as given, or on the path."""
+        found = shutil.which(str(given or "adb"))
+        if not found:
+            raise InputError(
+                f"{given or 'adb'} is not there; it comes with Android's platform-tools (Debian: apt-get install adb)"
+            )
+        return cls(found)
+
+    def __call__(self, *arguments: str, patience: float = _SHORT) -> str:
+        """Run adb with these arguments; its standard output."""
+        try:
+            done = subprocess.run([self.program, *arguments], capture_output=True, timeout=patience)
+        except subprocess.TimeoutExpired as error:
+            raise InputError(f"adb {arguments[-1][:60]}: no answer within {patience:.0f} s") from error
+        except OSError as error:
+            raise InputError(f"{self.program} cannot be run: {error.strerror}") from error
+        said = done.stdout.decode(errors="replace")
+        if done.returncode:
+            lines = [*done.stderr.decode(errors="replace").splitlines(), *said.splitlines()]
+            told = [line.strip() for line in lines if line.strip()]
+            telling = [line for line in told if re.search(r"error|failed|denied|no space|not found|killed", line, re.I)]
+            raise InputError(plain_text((telling or told or [f"exit code {done.returncode}"])[-1]))
+        return said
+
+    def devices(self, wanted: Sequence[str]) -> tuple[list[Device], list[str]]:
+        """Devices that are ready (those of `wanted` serials, else all), and what stands against the others."""
+        ready, problems, seen = [], [], set()
+        for line in self("devices", "-l").splitlines()[1:]:
+            found = re.match(r"(\S+)\s+(no permissions|\S+)", line)
+            if not found or line.startswith("*"):
+                continue
+            serial, state = found.groups()
+            seen.add(serial)
+            if wanted and serial not in wanted:
+                continue
+            if state == "device":
+                try:
+                    ready.append(self._describe(serial))
+                except InputError as error:
+                    problems.append(f"{serial}: {error}")
+            else:
+                problems.append(f"{serial} is {state}: {_STATES.get(state, 'it is not ready')}")
+        problems += [f"{serial} is not connected" for serial in wanted if serial not in seen]
+        return ready, problems
+
+    def _describe(self, serial: str) -> Device:
+        def property_of(name: str) -> str:
+            return plain_text(self("-s", serial, "shell", "getprop", name), 60)
+
+        maker, model = property_of("ro.product.manufacturer"), property_of("ro.product.model")
+        chip = property_of("ro.soc.model")
+        name = model if model.lower().startswith(maker.lower()) else f"{maker} {model}".strip()
+        system = f"Android {property_of('ro.build.version.release')}"
+        return Device(serial, f"{name} ({chip})" if chip else name, property_of("ro.product.cpu.abi"), system)
+
+
+def tool_for(abi: str, given: Path | None) -> Path:
+    """LiteRT's benchmark_model for this ABI: as given, or in the cache. Raises InputError that says how to get it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "portraitnet" / "benchmark_model"
+    path = given or cache / abi
+    if not path.is_file():
+        raise InputError(
+            f"LiteRT's benchmark_model for {abi} is not at {path}. LiteRT's documentation (Performance measurement) "
+            "links ready-made ones (android_aarch64 is for arm64-v8a), or build it: bazel build -c opt "
+            "--config=android_arm64 //tensorflow/lite/tools/benchmark:benchmark_model. Or name it with --tool"
+        )
+    return path
+
+
+def benchmark_devices(
+    adb: Adb, plan: Plan, out: Path, tool: Path | None, serials: Sequence[str], progress: Progress
+) -> Outcome:
+    """Run the plan on all ready devices side by side; results join OUT/phones.csv as they come."""
+    devices, problems = adb.devices(serials)
+    if not devices:
+        why = "; ".join(problems) or "connect one by cable and switch on USB debugging in its developer options"
+        raise InputError(f"no Android device is ready: {why}")
+    outcome, stop = Outcome(problems=problems), threading.Event()
+    with ThreadPoolExecutor(len(devices)) as pool:
+        sessions = [_Session(adb, device, plan, out, outcome, progress, stop) for device in devices]
+        futures = [pool.submit(session.run, tool) for session in sessions]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            stop.set()  # the others end after the turn they are in
+            raise
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Contestant:
+    model: Path
+    place: str
+    threads: int
+
+    def label(self) -> str:
+        where = f"{self.threads} thread(s)" if self.place == "cpu" else self.place.upper()
+        return f"{self.model.name} on {where}"
+
+
+class _Session:
+    """One device through the whole plan, in a thread of its own."""
+
+    def __init__(
+        self, adb: Adb, device: Device, plan: Plan, out: Path, outcome: Outcome, bar: Progress, stop: threading.Event
+    ) -> None:
+        self.adb, self.device, self.plan, self.out = adb, device, plan, out
+        self.outcome, self.bar, self.stop = outcome, bar, stop
+
+    def run(self, tool: Path | None) -> None:
+        """Push, time, write, tidy up; what fails is noted, not raised."""
+        try:
+            self._push(tool_for(self.device.abi, tool))
+            self._time()
+        except InputError as error:
+            self._note(str(error))
+        finally:
+            try:
+                self._shell(f"rm -rf {_FOLDER}")
+            except InputError:
+                self._note(f"{_FOLDER} could not be removed from it")
+
+    def _push(self, tool: Path) -> None:
+        self._shell(f"mkdir -p {_FOLDER}")
+        # Names of our own: what a file is called here never reaches the phone's shell.
+        for number, model in enumerate(self.plan.models):
+            self._adb("push", str(model), f"{_FOLDER}/model-{number}.tflite", patience=_LONG)
+        self._adb("push", str(tool), f"{_FOLDER}/benchmark_model", patience=_LONG)
+        self._shell(f"chmod 755 {_FOLDER}/benchmark_model")
+
+    def _time(self) -> None:
+        contestants = [
+            _Contestant(model, place, threads)
+            for model in self.plan.models
+            for place in self.plan.places
+            for threads in (self.plan.threads if place == "cpu" else (1,))
+        ]
+        turns: dict[_Contestant, list[ToolOutput]] = {one: [] for one in contestants}
+        heats: dict[_Contestant, list[str]] = {one: [] for one in contestants}
+        unwritten, out_of_it = list(contestants), set[_Contestant]()
+        task = self.bar.add_task(self.device.name, total=len(contestants) * self.plan.turns)
+
+        def write(one: _Contestant) -> None:
+            unwritten.remove(one)
+            if turns[one]:
+                self._write(one, turns[one], heats[one])
+
+        try:
+            for turn in range(self.plan.turns):
+                for place in range(len(contestants)):
+                    one = contestants[(place + turn) % len(contestants)]
+                    if one not in out_of_it and not self.stop.is_set():
+                        heats[one].append(self._rest())
+                        try:
+                            turns[one].append(self._turn(one))
+                        except InputError as error:
+                            out_of_it.add(one)
+                            self._note(f"{one.label()}: {error}")
+                            self._still_there()
+                        heats[one].append(self._heat())
+                        if turn == self.plan.turns - 1:
+                            write(one)
+                    self.bar.advance(task)
+        finally:  # a device that left, or Ctrl-C: what was measured is kept
+            for one in list(unwritten):
+                write(one)
+
+    def _still_there(self) -> None:
+        """Raises InputError when the device itself is gone, rather than one contestant unable."""
+        self._adb("get-state")
+
+    def _turn(self, one: _Contestant) -> ToolOutput:
+        flags = {
+            "cpu": "--use_xnnpack=true",
+            "gpu": "--use_gpu=true --use_xnnpack=false",
+            "nnapi": "--use_nnapi=true --use_xnnpack=false",
+        }[one.place]
+        said = self._shell(
+            f"{_FOLDER}/benchmark_model --graph={_FOLDER}/model-{self.plan.models.index(one.model)}.tflite "
+            f"--num_threads={one.threads} --num_runs={self.plan.runs} --warmup_runs=5 --enable_op_profiling=true "
+            f"--report_peak_memory_footprint=true {flags} 2>&1",
+            patience=_LONG,
+        )
+        told = read_tool_output(said, one.place)
+        if told.refused:
+            raise InputError(
+                f"{one.place.upper()} did not take this model; the tool ran it on the CPU, which is not told"
+            )
+        return told
+
+    def _write(self, one: _Contestant, turns: Sequence[ToolOutput], heats: Sequence[str]) -> None:
+        contract = open_backend(one.model, 1).contract
+        middles = [told.median_ms or told.average_ms for told in turns]
+        slow = turns[0].operators[:3]
+        row = checked_row(
+            {
+                "model": contract.name,
+                "encoder": contract.encoder,
+                "format": "tflite",
+                "precision": precision_of(one.model),
+                "backend": _LABELS[one.place],
+                "threads": one.threads,
+                "height": contract.height,
+                "width": contract.width,
+                "bytes": bytes_of(one.model),
+                "parameters": contract.parameters or "",
+                "macs": contract.macs or "",
+                "weights": "trained",
+                "residency": turns[0].residency,
+                "median_ms": statistics.median(middles),
+                # The tool tells a standard deviation, no quartiles: those of a normal distribution stand for them.
+                "iqr_ms": _IQR_OF_NORMAL * statistics.median(told.deviation_ms for told in turns),
+                "runs": sum(told.runs for told in turns),
+                "cold_start_ms": turns[0].init_ms + turns[0].first_ms,
+                "peak_mb": turns[0].peak_mb or "",
+                "machine": self.device.name,
+                "versions": self.device.system,
+                "conditions": f"clocks {self._clocks()}; slowest: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in slow),
+                "heat_before": heats[0],
+                "heat_after": heats[-1],
+                "source": "adb",
+                "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            }
+        )
+        self.outcome.path = join(self.out, [row])
+        self.outcome.results += 1
+
+    def _rest(self) -> str:
+        """Cool down: the plan's rest, and longer while the phone says that it throttles. Gives the heat then."""
+        end = time.monotonic() + _HOT_WAIT
+        self.stop.wait(self.plan.cool_down)
+        while (heat := self._heat()) in _HEAT[2:] and time.monotonic() < end and not self.stop.is_set():
+            self.stop.wait(max(1.0, self.plan.cool_down))
+        return heat
+
+    def _heat(self) -> str:
+        """Thermal status as Android tells it (since 10), and the battery's temperature."""
+        try:
+            found = re.search(r"Thermal Status: (\d)", self._shell("dumpsys thermalservice"))
+        except InputError:
+            return ""
+        return _HEAT[min(int(found.group(1)), len(_HEAT) - 1)] if found else ""
+
+    def _clocks(self) -> str:
+        """Current clock of each core in MHz, as far as the phone lets them be read."""
+        try:
+            said = self._shell("cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq 2>/dev/null || true")
+        except InputError:
+            return "not told"
+        return " ".join(f"{int(k) // 1000}" for k in re.findall(r"^\d+$", said, re.MULTILINE)) + " MHz"
+
+    def _shell(self, command: str, patience: float = _SHORT) -> str:
+        return self._adb("shell", command, patience=patience)
+
+    def _adb(self, *arguments: str, patience: float = _SHORT) -> str:
+        return self.adb("-s", self.device.serial, *arguments, patience=patience)
+
+    def _note(self, line: str) -> None:
+        self.outcome.problems.append(f"{self.device.name}: {line}")

@@ -1,0 +1,165 @@
+"""`portraitnet phone web`: a page that times models in any phone's browser and posts what it found back."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...export.models import open_any_backend, precision_of
+from ...runtime.backends import MODEL_FORMATS
+from ...runtime.contract import Contract
+from ...runtime.errors import InputError
+from ...runtime.files import bytes_of
+from ...runtime.web.server import Resource, resources
+from ..latency import summarize
+from .readings import MAX_MS, checked_row, number, plain_text
+
+PAGE = Path(__file__).parent / "page"
+RESULTS = "results"
+MAX_SUBMISSIONS = 200  # of one server's life
+_MAX_TIMED, _MAX_ROUNDS = 64, 1000
+# Of onnxruntime-web: what the page imports and what that loads; the rest of its 180 MB stays at home.
+_ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+_ENGINES = {"litert-wasm": "LiteRT.js WASM", "litert-webgpu": "LiteRT.js WebGPU", "ort-wasm": "onnxruntime-web WASM"}
+
+
+class Collector:
+    """Turns what pages post into checked rows, and hands them on.
+
+    `models` are the served files by their address; what is known of a model is taken from its own contract, not from
+    the page.
+    """
+
+    def __init__(self, models: Mapping[str, Path], on_rows: Callable[[list[dict[str, object]]], None]) -> None:
+        self._facts = {address: _facts(path) for address, path in models.items()}
+        self._on_rows = on_rows
+        self._lock = threading.Lock()
+        self.submissions = 0
+
+    def __call__(self, body: bytes) -> None:
+        """One page's results. Raises InputError when they are not what the page would send."""
+        try:
+            told = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise InputError("this is not JSON") from error
+        if not isinstance(told, dict) or not isinstance(told.get("timed"), list):
+            raise InputError("expected an object with a list `timed`")
+        if not 0 < len(told["timed"]) <= _MAX_TIMED:
+            raise InputError(f"expected 1 to {_MAX_TIMED} timed models")
+        rows = [self._row(told, one) for one in told["timed"]]
+        with self._lock:
+            if self.submissions >= MAX_SUBMISSIONS:
+                raise InputError(f"{MAX_SUBMISSIONS} results are here already; start the server anew")
+            self.submissions += 1
+        self._on_rows(rows)
+
+    def _row(self, told: Mapping[str, Any], one: object) -> dict[str, object]:
+        if not isinstance(one, dict) or one.get("model") not in self._facts:
+            raise InputError("a model that is not served here")
+        if one.get("engine") not in _ENGINES:
+            raise InputError("an engine that the page does not have")
+        rounds = one.get("rounds")
+        if not isinstance(rounds, list) or not 0 < len(rounds) <= _MAX_ROUNDS:
+            raise InputError(f"expected 1 to {_MAX_ROUNDS} rounds")
+        timing = summarize([number(value, "a round", 0, MAX_MS) for value in rounds])
+        accelerated = one.get("accelerated")
+        return checked_row(
+            {
+                **self._facts[str(one["model"])],
+                "backend": _ENGINES[str(one["engine"])],
+                "threads": int(number(one.get("threads", 1), "threads", 1, 64)),
+                "median_ms": timing.median_ms,
+                "p90_ms": timing.p90_ms,
+                "iqr_ms": timing.iqr_ms,
+                "runs": timing.runs,
+                "cold_start_ms": number(one.get("firstMs", 0), "first run", 0, MAX_MS),
+                "residency": "" if accelerated is None else ("whole" if accelerated is True else "in parts"),
+                "machine": device_of(told.get("userAgent")),
+                "versions": plain_text(told.get("userAgent")),
+                "conditions": _conditions(told),
+                "source": "browser",
+                "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            }
+        )
+
+
+def device_of(agent: object) -> str:
+    """A short name out of a browser's user agent: "Pixel 8 (Android 14), Chrome 126", "iPhone (iOS 17.4), Safari"."""
+    text = plain_text(agent, 400)
+    if not text:
+        return "unknown device"
+    system = re.search(r"\(([^()]*)\)", text)
+    parts = [part.strip() for part in (system.group(1) if system else text).split(";")]
+    version = re.search(r"Android [\d.]+|OS ([\d_]+) like Mac|Windows NT [\d.]+|Mac OS X [\d_.]+", text)
+    place = re.sub(r" like Mac$", "", version.group(0)).replace("_", ".") if version else ""
+    name = next(
+        (p for p in parts if p not in ("Linux", "U", "K", "wv", "X11") and not p.startswith("Android")), parts[0]
+    )
+    browser = re.search(r"(Firefox|SamsungBrowser|Edg|CriOS|HeadlessChrome|Chrome|Version)/(\d+)", text)
+    label = f"{browser.group(1).replace('Version', 'Safari')} {browser.group(2)}" if browser else "browser"
+    return plain_text(f"{name} ({place}), {label}" if place and place not in name else f"{name}, {label}")
+
+
+def _conditions(told: Mapping[str, Any]) -> str:
+    """Secure context, isolation, cores and GPU: without them a browser's figure cannot be read."""
+    yes = [name for name in ("secure", "isolated", "visible") if told.get(name) is True]
+    cores = int(number(told.get("cores", 0), "cores", 0, 1024))
+    adapter = plain_text(told.get("adapter"), 60)
+    return "; ".join([*yes, f"{cores} cores", *([f"GPU {adapter}"] if adapter else [])])
+
+
+def _facts(path: Path) -> dict[str, object]:
+    contract: Contract = open_any_backend(path, 1).contract
+    return {
+        "model": contract.name,
+        "encoder": contract.encoder,
+        "format": MODEL_FORMATS[path.suffix],
+        "precision": precision_of(path),
+        "height": contract.height,
+        "width": contract.width,
+        "bytes": bytes_of(path),
+        "parameters": contract.parameters or "",
+        "macs": contract.macs or "",
+        "weights": "trained",
+    }
+
+
+def phone_site(models: list[Path], runs: int, page: Path = PAGE) -> tuple[dict[str, Resource], dict[str, Path]]:
+    """The benchmark page's addresses, and the served models by theirs. `models` are .tflite and .onnx files.
+
+    Raises InputError when the page's packages are not installed (`make web`), or for a bad model.
+    """
+    tflites = [path for path in models if path.suffix == ".tflite"]
+    others = [path for path in models if path.suffix != ".tflite"]
+    site = resources(tflites)
+    served = {f"models/{path.name}": path for path in tflites}
+    ort = page / "node_modules" / "onnxruntime-web" / "dist"
+    for path in others:
+        if path.suffix != ".onnx":
+            raise InputError(f"{path} is neither .tflite nor .onnx: a browser runs those")
+        if not re.fullmatch(r"[\w.-]+", path.name):
+            raise InputError(f"{path.name}: a model's file name here has letters, digits, dots and dashes only")
+        if not (ort / _ORT_FILES[0]).is_file():
+            raise InputError(f"{path} needs onnxruntime-web: run `npm ci` in {page} (`make web` does it)")
+        site[f"models/{path.name}"] = Resource("application/octet-stream", path)
+        served[f"models/{path.name}"] = path
+    if len(served) != len(models):
+        raise InputError("two models have the same file name")
+    for name in _ORT_FILES:
+        if (ort / name).is_file():
+            site[f"lib/ort/{name}"] = Resource(
+                "application/wasm" if name.endswith("wasm") else "text/javascript", ort / name
+            )
+    for name, kind in (("index.html", "html"), ("phone.js", "javascript"), ("phone.css", "css")):
+        site[name] = Resource(f"text/{kind}; charset=utf-8", page / name)
+    site[""] = site["index.html"]
+    for unused in ("app.js", "sw.js", "app.webmanifest", "models.json"):
+        site.pop(unused, None)
+    listed = [{"url": address, **_facts(path)} for address, path in served.items()]
+    site["plan.json"] = Resource("application/json", None, json.dumps({"runs": runs, "models": listed}).encode())
+    return site, served
