@@ -139,7 +139,8 @@ def _median(row: Mapping[str, str]) -> float:
 def _named(path: Path) -> dict[str, dict[str, str]]:
     rows = read_csv(path)
     try:
-        named = {name_of(row): row for row in rows}
+        several = len({row.get("machine") for row in rows}) > 1  # phones.csv holds many devices
+        named = {name_of(row) + (f" {row['machine']}" if several else ""): row for row in rows}
         if not named or not all(_median(row) > 0 for row in rows):
             raise ValueError("no times")
     except (KeyError, ValueError) as error:

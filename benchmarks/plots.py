@@ -109,7 +109,7 @@ def _pareto(rows: Sequence[Mapping[str, str]], threads: int, inches: tuple[float
         name = row["model"] if len(models) > 1 else f"{row['format']} {row['precision']}"
         if name not in named:
             named.add(name)
-            axes.annotate(name, place, (6, 8), textcoords="offset points", fontsize=8, parse_math=False)
+            axes.annotate(name[:40], place, (6, 8), textcoords="offset points", fontsize=8, parse_math=False)
     for precision in dict.fromkeys(row["precision"] for row in known):
         axes.scatter([], [], s=40, color="#666", marker=_MARKERS.get(precision, "x"), label=precision)
     axes.set_xlabel(f"median milliseconds per picture, {threads} thread{'s' * (threads > 1)}")

@@ -15,3 +15,11 @@ def own_picture_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def driver():
+    """Playwright, which a process may start once."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
+    with playwright.sync_playwright() as driver:
+        yield driver

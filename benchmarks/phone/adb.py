@@ -111,13 +111,15 @@ class Adb:
             lines = [*done.stderr.decode(errors="replace").splitlines(), *said.splitlines()]
             told = [line.strip() for line in lines if line.strip()]
             telling = [line for line in told if re.search(r"error|failed|denied|no space|not found|killed", line, re.I)]
-            raise InputError(plain_text((telling or told or [f"exit code {done.returncode}"])[-1]))
+            raise InputError(plain_text((telling or told or [f"exit code {done.returncode}"])[0], 400))
         return said
 
     def devices(self, wanted: Sequence[str]) -> tuple[list[Device], list[str]]:
         """Devices that are ready (those of `wanted` serials, else all), and what stands against the others."""
         ready, problems, seen = [], [], set()
-        for line in self("devices", "-l").splitlines()[1:]:
+        # What comes before is the daemon's start.
+        _, _, listing = self("devices", "-l").partition("List of devices attached")
+        for line in listing.splitlines():
             found = re.match(r"(\S+)\s+(no permissions|\S+)", line)
             if not found or line.startswith("*"):
                 continue

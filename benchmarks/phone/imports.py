@@ -28,13 +28,16 @@ def read_results(path: Path, device: str = "", model: str = "") -> list[dict[str
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: no results file")
-        if path.suffix == ".csv":
-            return [_named(path, row, "computer", device) for row in read_csv(path)]
-        told = json.loads(path.read_text(encoding="utf-8"))
+        rows = read_csv(path) if path.suffix == ".csv" else []
+        told = [] if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor a CSV of results") from error
+    if path.suffix == ".csv":
+        return [_named(path, row, "computer", device) for row in rows]
     if isinstance(told, dict) and isinstance(told.get("rows"), list):
         return _app(path, told)
     return [_xcode(path, told, device, model)]

@@ -44,7 +44,7 @@ def number(value: object, what: str, low: float, high: float) -> float:
         if not math.isfinite(found) or not low <= found <= high:
             raise ValueError
     except ValueError:
-        raise InputError(f"{what} is {plain_text(str(value), 40)!r}; expected {low:g} to {high:g}") from None
+        raise InputError(f"{what} is {str(value)[:40]!r}; expected {low:g} to {high:g}") from None
     return found
 
 

@@ -93,9 +93,9 @@ def _operators(text: str) -> list[tuple[str, float]]:
 
 
 def _why_not(text: str) -> str:
-    """The line in which the tool says what went wrong."""
+    """The first line in which the tool says what went wrong, else its last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [
         line for line in lines if re.search(r"ERROR|Failed|not found|Permission|killed|Aborted|fault", line, re.I)
     ]
-    return (telling or lines or ["it printed nothing: stopped or disconnected"])[-1][:200]
+    return (telling or lines[-1:] or ["it printed nothing: stopped or disconnected"])[0][:200]

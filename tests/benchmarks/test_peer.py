@@ -8,9 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.progress import Progress
 
 from portraitnet.benchmarks.accuracy import score
+from portraitnet.benchmarks.computer import Measure, benchmark_latency
 from portraitnet.benchmarks.contestants import facts, gather
 from portraitnet.benchmarks.peer import open_peer
-from portraitnet.benchmarks.run import benchmark_latency
 from portraitnet.benchmarks.table import read_csv
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
@@ -83,10 +83,10 @@ def test_peers_are_scored_and_timed_beside_ours(tmp_path):
     with Progress(disable=True) as bar:
         rows = [one.row for one in score([default_weights(), peer], [("set", source)], bar)]
     assert [row["file"] for row in rows] == ["portraitnet-mobile.tflite", "peer.yaml"]
-    path = benchmark_latency([default_weights(), peer], tmp_path / "out", (1,), runs=2)
+    path = benchmark_latency([default_weights(), peer], tmp_path / "out", (1,), measure=Measure(2, cold_starts=1))
     timed = read_csv(path)
     assert [(row["model"], row["format"], row["macs"]) for row in timed][1] == ("peer", "onnx", "")
-    assert "| peer | onnx fp32 | 1 |" in path.with_suffix(".md").read_text()
+    assert "onnx fp32 | onnxruntime | 1 |" in path.with_suffix(".md").read_text()
 
 
 @pytest.mark.parametrize(

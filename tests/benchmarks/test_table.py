@@ -10,6 +10,7 @@ def latency_row(**changes):
         "model": "net",
         "format": "tflite",
         "precision": "int8",
+        "backend": "LiteRT/XNNPACK",
         "threads": "1",
         "median_ms": "12.34",
         "p90_ms": "13.0",
@@ -39,8 +40,10 @@ def test_markdown_sets_numbers_to_the_right():
 def test_latency_table_marks_random_weights_and_sorts_by_time():
     rows = [latency_row(), latency_row(precision="fp32", median_ms="9.0", weights="random", fg_iou_per_image="")]
     lines = latency_markdown(rows).splitlines()
-    assert lines[2].startswith("| net * | tflite fp32 | 1 | 9.0 |")
-    assert lines[3].startswith("| net | tflite int8 | 1 | 12.3 | 13.0 | 2.5 | 2.08 | 348 | 0.9444 | 83/83")
+    assert lines[2].startswith("| net * | tflite fp32 | LiteRT/XNNPACK | 1 | 9.0 |")
+    assert lines[3].startswith(
+        "| net | tflite int8 | LiteRT/XNNPACK | 1 | 12.3 | 13.0 | 2.5 | 2.08 | 348 | 0.9444 | 83/83"
+    )
 
 
 def test_plots_are_pictures(tmp_path):

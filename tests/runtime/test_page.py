@@ -63,13 +63,6 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def driver():
-    playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
-    with playwright.sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
 def chromium(driver, camera):
     browser = driver.chromium.launch(
         executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from portraitnet.benchmarks.phone.imports import read_results
+from portraitnet.benchmarks.phone.readings import MAX_ROWS, checked_row, join, plain_text
+from portraitnet.benchmarks.table import LATENCY_COLUMNS, read_csv, write_csv
+from portraitnet.cli import app
+from portraitnet.runtime.errors import InputError
+
+ROW = {
+    **dict.fromkeys(LATENCY_COLUMNS, ""),
+    **{"model": "net", "format": "tflite", "precision": "int8", "backend": "GPU", "threads": 1, "median_ms": 4.5},
+    **{"p90_ms": 5.0, "iqr_ms": 0.2, "runs": 50, "machine": "Pixel 8", "versions": "Android 14"},
+}
+
+
+def write(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_the_apps_json_joins_the_table(tmp_path):
+    told = {"experiment": "latency", "heat_before": "none", "heat_after": "moderate", "rows": [ROW]}
+    file = write(tmp_path / "app.json", told)
+    done = CliRunner().invoke(app, ["phone", "import", str(file), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    (row,) = read_csv(tmp_path / "phones.csv")
+    assert (row["machine"], float(row["median_ms"]), row["heat_after"]) == ("Pixel 8", 4.5, "moderate")
+    assert row["source"] == "Android app"
+    CliRunner().invoke(app, ["phone", "import", str(file), "--out", str(tmp_path)])
+    assert len(read_csv(tmp_path / "phones.csv")) == 2
+
+
+def test_a_latency_csv_of_another_computer(tmp_path):
+    write_csv(tmp_path / "mac.csv", [ROW | {"machine": "Apple M2", "backend": "CoreML", "end_to_end_ms": 7}])
+    (row,) = read_results(tmp_path / "mac.csv")
+    assert (row["machine"], row["backend"], row["source"]) == ("Apple M2", "CoreML", "computer")
+    assert read_results(tmp_path / "mac.csv", device="my Mac")[0]["machine"] == "my Mac"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"device": {"name": "iPhone 15"}, "modelName": "net", "prediction": {"median": 1.9, "unit": "ms"}},
+        {"deviceName": "iPhone 15", "model": "net", "predictionMetrics": {"medianTimeInNanoseconds": 1.9e6}},
+        {"deviceName": "iPhone 15", "model": "net", "results": [{"prediction": {"median_s": 0.0019}}]},
+    ],
+)
+def test_medians_of_a_report_from_xcode_with_their_units(tmp_path, told):
+    (row,) = read_results(write(tmp_path / "report.json", told))
+    assert row["median_ms"] == pytest.approx(1.9)
+    assert (row["machine"], row["model"], row["format"]) == ("iPhone 15", "net", "coreml")
+
+
+def test_reports_that_tell_too_little_ask_for_it(tmp_path):
+    file = write(tmp_path / "r.json", {"prediction": {"median": 2.0, "unit": "ms"}})
+    with pytest.raises(InputError, match="add --device and --model"):
+        read_results(file)
+    assert read_results(file, "iPhone 15", "net")[0]["median_ms"] == 2.0
+    with pytest.raises(InputError, match="no median prediction time that we find"):
+        read_results(write(tmp_path / "r.json", {"prediction": {"median": 2.0}}), "a", "b")  # of which unit?
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.json", "{", "neither JSON nor a CSV"),
+        ("x.json", "[" * 100_000, "neither JSON nor a CSV"),
+        ("x.json", {"rows": [1]}, "not a list of results"),
+        ("x.json", {"rows": [{**ROW, "median_ms": -1}]}, "median_ms is '-1'"),
+        ("x.json", {"rows": [{**ROW, "median_ms": "NaN"}]}, "median_ms is 'NaN'"),
+        ("x.json", {"rows": [{**ROW, "model": ["a"]}]}, "expected text, got list"),
+        ("x.json", {"rows": [{**ROW, "machine": ""}]}, "lacks machine"),
+        ("x.csv", "a,b\n1,2\n", "lacks model"),
+        ("x.json", "1" * (5 << 20), "larger than 4 MiB"),
+    ],
+)
+def test_other_files_are_one_line_and_leave_the_table_alone(tmp_path, name, content, message):
+    with pytest.raises(InputError, match=message):
+        read_results(write(tmp_path / name, content))
+    assert CliRunner().invoke(app, ["phone", "import", str(tmp_path / name), "--out", str(tmp_path / "out")]).exception
+    assert not (tmp_path / "out").exists()
+
+
+def test_text_is_one_plain_line_that_is_no_formula():
+    assert plain_text("=cmd|' /C calc'!A0") == "cmd|' /C calc'!A0"
+    assert plain_text("a\nb\x1b[31m\u202ec\x00") == "a b [31m c"
+    assert len(plain_text("x" * 10_000)) == 160
+    assert plain_text(None) == ""
+
+
+def test_unknown_columns_do_not_reach_the_file():
+    assert "evil" not in checked_row({**ROW, "evil": "x"})
+
+
+def test_the_table_does_not_grow_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("portraitnet.benchmarks.phone.readings.MAX_ROWS", 2)
+    join(tmp_path, [checked_row(ROW), checked_row(ROW)])
+    with pytest.raises(InputError, match="holds 2 results; move it away"):
+        join(tmp_path, [checked_row(ROW)])
+    assert MAX_ROWS == 10_000
+    assert len(read_csv(tmp_path / "phones.csv")) == 2
