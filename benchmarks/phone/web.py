@@ -59,9 +59,9 @@ class Collector:
         self._on_rows(rows)
 
     def _row(self, told: Mapping[str, Any], one: object) -> dict[str, object]:
-        if not isinstance(one, dict) or one.get("model") not in self._facts:
+        if not isinstance(one, dict) or str(one.get("model")) not in self._facts:
             raise InputError("a model that is not served here")
-        if one.get("engine") not in _ENGINES:
+        if str(one.get("engine")) not in _ENGINES:
             raise InputError("an engine that the page does not have")
         rounds = one.get("rounds")
         if not isinstance(rounds, list) or not 0 < len(rounds) <= _MAX_ROUNDS:
@@ -79,7 +79,7 @@ class Collector:
                 "runs": timing.runs,
                 "cold_start_ms": number(one.get("firstMs", 0), "first run", 0, MAX_MS),
                 "residency": "" if accelerated is None else ("whole" if accelerated is True else "in parts"),
-                "machine": device_of(told.get("userAgent")),
+                "machine": device_of(told.get("userAgent"), told.get("device")),
                 "versions": plain_text(told.get("userAgent")),
                 "conditions": _conditions(told),
                 "source": "browser",
@@ -88,21 +88,26 @@ class Collector:
         )
 
 
-def device_of(agent: object) -> str:
-    """A short name out of a browser's user agent: "Pixel 8 (Android 14), Chrome 126", "iPhone (iOS 17.4), Safari"."""
-    text = plain_text(agent, 400)
+def device_of(agent: object, told: object = "") -> str:
+    """A short name out of a browser's user agent: "Pixel 8 (Android 14), Chrome 126", "iPhone (OS 17.4), Safari 17".
+
+    Chrome names no device there any more ("Android 10; K"): `told` is what it says when the page asks.
+    """
+    text, hint = plain_text(agent, 400), plain_text(told, 60)
     if not text:
-        return "unknown device"
-    system = re.search(r"\(([^()]*)\)", text)
-    parts = [part.strip() for part in (system.group(1) if system else text).split(";")]
-    version = re.search(r"Android [\d.]+|OS ([\d_]+) like Mac|Windows NT [\d.]+|Mac OS X [\d_.]+", text)
-    place = re.sub(r" like Mac$", "", version.group(0)).replace("_", ".") if version else ""
-    name = next(
-        (p for p in parts if p not in ("Linux", "U", "K", "wv", "X11") and not p.startswith("Android")), parts[0]
-    )
+        return hint or "unknown device"
     browser = re.search(r"(Firefox|SamsungBrowser|Edg|CriOS|HeadlessChrome|Chrome|Version)/(\d+)", text)
     label = f"{browser.group(1).replace('Version', 'Safari')} {browser.group(2)}" if browser else "browser"
-    return plain_text(f"{name} ({place}), {label}" if place and place not in name else f"{name}, {label}")
+    if hint:
+        return f"{hint}, {label}"
+    system = re.search(r"\(([^()]*)\)", text)
+    parts = [part.strip() for part in (system.group(1) if system else text).split(";")]
+    version = re.search(r"Android [\d.]+|OS [\d_]+ like Mac|Windows NT [\d.]+|Mac OS X [\d_.]+", text)
+    place = version.group(0).replace(" like Mac", "").replace("_", ".") if version else ""
+    nameless = ("Linux", "U", "K", "wv", "X11")
+    names = [part for part in parts if part not in nameless and not part.startswith("Android")]
+    name = (names or [place or parts[0]])[0]
+    return plain_text(f"{name} ({place}), {label}" if place not in name else f"{name}, {label}")
 
 
 def _conditions(told: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ const facts = {
   secure: self.isSecureContext,
   isolated: self.crossOriginIsolated,
   cores: navigator.hardwareConcurrency || 1,
-  adapter: '',
+  adapter: '', // the GPU's name
+  device: '', // what the browser says when it is asked
 };
 
 const refused = []; // what could not be opened
@@ -118,7 +119,7 @@ function show(timed) {
     return row;
   });
   element('results').replaceChildren(...rows);
-  element('device').textContent = navigator.userAgentData?.platform || navigator.platform || 'This device';
+  element('device').textContent = facts.device || navigator.userAgentData?.platform || navigator.platform || 'This device';
   const parts = [`${facts.cores} cores`, facts.isolated ? 'threads allowed' : 'one thread only (the page is not isolated)'];
   if (facts.adapter) parts.push(`GPU ${facts.adapter}`);
   if (refused.length) parts.push(`not run: ${refused.join('; ')}`);
@@ -158,6 +159,7 @@ async function main() {
   try {
     const plan = await (await fetch(address('plan.json'))).json();
     facts.adapter = await gpuName();
+    facts.device = await deviceName();
     await LiteRt.loadLiteRt(address('lib/core/wasm/'), {threads: facts.isolated});
     const boxes = plan.models.flatMap(contestantsOf).map((contestant) => {
       const label = document.createElement('label');
@@ -171,6 +173,16 @@ async function main() {
     say('Ready. Close other apps, and do not lay the phone on something warm.');
   } catch (error) {
     say(`This browser cannot run the models: ${error.message}`, true);
+  }
+}
+
+/** "Pixel 8 (Android 14)" where the browser tells, as Chrome does; else nothing. */
+async function deviceName() {
+  try {
+    const {model, platform, platformVersion} = await navigator.userAgentData.getHighEntropyValues(['model', 'platformVersion']);
+    return model ? `${model} (${platform} ${platformVersion})` : '';
+  } catch {
+    return '';
   }
 }
 

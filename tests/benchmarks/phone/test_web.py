@@ -1,0 +1,225 @@
+"""`phone web`: what its server takes from pages, and the page itself in a phone-like browser."""
+
+import http.client
+import json
+import shutil
+import threading
+import time
+
+import pytest
+
+from portraitnet.benchmarks.phone import web
+from portraitnet.benchmarks.phone.readings import join
+from portraitnet.benchmarks.phone.web import PAGE, RESULTS, Collector, device_of, phone_site
+from portraitnet.benchmarks.table import read_csv
+from portraitnet.runtime.backends import default_weights
+from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.web.server import PAGE as LIVE_PAGE
+from portraitnet.runtime.web.server import PageServer, Resource
+
+CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+MODEL = f"models/{default_weights().name}"
+PIXEL = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile "
+    "Safari/537.36"
+)
+with_packages = pytest.mark.skipif(
+    not (PAGE / "node_modules").is_dir() or not (LIVE_PAGE / "node_modules").is_dir(),
+    reason="the pages' packages are not installed: make web",
+)
+
+
+def told(**changes):
+    timed = {"model": MODEL, "engine": "litert-wasm", "threads": 2, "rounds": [5.0, 6.0, 7.0], "firstMs": 80.5}
+    return {"userAgent": PIXEL, "secure": True, "isolated": True, "cores": 8, "adapter": "", "timed": [timed | changes]}
+
+
+@pytest.fixture
+def collector(tmp_path):
+    return Collector({MODEL: default_weights()}, lambda rows: join(tmp_path, rows))
+
+
+def test_rounds_become_a_row_of_the_phone(collector, tmp_path):
+    collector(json.dumps(told()).encode())
+    (row,) = read_csv(tmp_path / "phones.csv")
+    assert row["machine"] == "Pixel 8 (Android 14), Chrome 126"
+    assert (row["backend"], row["threads"], row["runs"]) == ("LiteRT.js WASM", "2", "3")
+    assert (float(row["median_ms"]), float(row["cold_start_ms"])) == (6.0, 80.5)
+    assert (row["model"], row["precision"], row["macs"]) == ("portraitnet-mobile", "int8", "348392352")
+    assert row["conditions"] == "secure; isolated; 8 cores"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b'{"timed": []}',
+        b'{"timed": {}}',
+        json.dumps({**told(), "timed": [1]}).encode(),
+        json.dumps({**told(), "timed": told()["timed"] * 65}).encode(),
+        json.dumps(told(model="models/../../etc/passwd")).encode(),
+        json.dumps(told(model=["x"])).encode(),
+        json.dumps(told(engine="<script>")).encode(),
+        json.dumps(told(engine={})).encode(),
+        json.dumps(told(rounds=[])).encode(),
+        json.dumps(told(rounds=[1] * 1001)).encode(),
+        json.dumps(told(rounds=["NaN"])).encode(),
+        json.dumps(told(rounds=[-1])).encode(),
+        json.dumps(told(rounds=[0.0])).encode(),
+        json.dumps(told(rounds=[True])).encode(),
+        json.dumps(told(rounds=[1e300])).encode(),
+        json.dumps(told(threads=10**9)).encode(),
+        json.dumps(told(firstMs=None)).encode(),
+        json.dumps({**told(), "userAgent": {"a": 1}}).encode(),
+        json.dumps({**told(), "cores": "many"}).encode(),
+    ],
+)
+def test_what_no_page_would_send_is_refused_whole(collector, tmp_path, body):
+    with pytest.raises(InputError):
+        collector(body)
+    assert not (tmp_path / "phones.csv").exists()
+    assert collector.submissions == 0
+
+
+def test_a_hostile_name_stays_one_plain_cell(collector, tmp_path):
+    agent = '=HYPERLINK("x")\n"a,b"\x00<script>alert(1)</script>' + "x" * 5000
+    collector(json.dumps({**told(), "userAgent": agent, "adapter": "@SUM(A1)\r\n"}).encode())
+    (row,) = read_csv(tmp_path / "phones.csv")
+    assert len(row["machine"]) <= 160
+    assert not row["machine"].startswith("=")
+    assert "\n" not in "".join(row.values())
+
+
+def test_submissions_are_counted_and_end(collector, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "MAX_SUBMISSIONS", 2)
+    for _ in range(2):
+        collector(json.dumps(told()).encode())
+    with pytest.raises(InputError, match="start the server anew"):
+        collector(json.dumps(told()).encode())
+    assert len(read_csv(tmp_path / "phones.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/17.4 Mobile/15E148 Safari/604.1",
+            "iPhone (OS 17.4), Safari 17",
+        ),
+        ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/127.0.0.0 Mobile", "Android 10, Chrome 127"),
+        ("Mozilla/5.0 (Android 14; Mobile; rv:128.0) Gecko/128.0 Firefox/128.0", "Mobile (Android 14), Firefox 128"),
+        ("", "unknown device"),
+        ("curl", "curl, browser"),
+        (None, "unknown device"),
+    ],
+)
+def test_devices_are_named_by_their_browser(agent, name):
+    assert device_of(agent) == name
+
+
+def test_what_chrome_says_when_asked_names_the_device():
+    agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/127.0.0.0 Mobile"
+    assert device_of(agent, "Pixel 8 (Android 14.0.0)") == "Pixel 8 (Android 14.0.0), Chrome 127"
+
+
+@pytest.fixture
+def server(collector):
+    site = {"index.html": Resource("text/html", None, b"<p>page</p>")}
+    server = PageServer(site, token="secret", receivers={RESULTS: collector})
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def post(server, path="/secret/results", body=b"{}", **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection.request("POST", path, body, {"Origin": server.origin, **headers})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_the_page_may_post_and_others_may_not(server, tmp_path):
+    good = json.dumps(told()).encode()
+    assert post(server, body=good) == (200, "thank you")
+    assert post(server, path="/results", body=good)[0] == 404  # without the secret
+    assert post(server, path="/secret/index.html", body=good)[0] == 404
+    assert post(server, path="/secret/../secret/results", body=good)[0] == 404
+    assert post(server, body=good, Origin="https://elsewhere.example")[0] == 403
+    assert post(server, body=good, Origin="null")[0] == 403
+    assert post(server, body=b"{}") == (400, "expected an object with a list `timed`")
+    assert len(read_csv(tmp_path / "phones.csv")) == 1
+
+
+def test_large_and_endless_bodies_are_refused_at_once(server, tmp_path):
+    began = time.monotonic()
+    assert post(server, body=b"x" * (300 << 10))[0] == 413
+    for length in ("-1", "1e3", "99999999999999"):
+        assert post(server, body=b"", **{"Content-Length": length})[0] in (411, 413)
+    assert time.monotonic() - began < 5
+    assert not (tmp_path / "phones.csv").exists()
+
+
+def test_half_a_body_does_not_hold_a_place(server, monkeypatch, tmp_path):
+    monkeypatch.setattr("portraitnet.runtime.web.server._PATIENCE", 0.5)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        post(server, body=b"{", **{"Content-Length": "1000"})
+    assert not (tmp_path / "phones.csv").exists()
+
+
+@with_packages
+def test_only_what_the_page_needs_is_served(tmp_path):
+    models = [default_weights(), default_weights().with_suffix(".onnx")]
+    site, served = phone_site(models, 10)
+    assert served == {f"models/{path.name}": path for path in models}
+    assert {"phone.js", "phone.css", "style.css", "lib/ort/ort.wasm.min.mjs", "lib/core/dist/index.js"} <= set(site)
+    assert not {"app.js", "sw.js", "package.json", "models.json"} & set(site)
+    assert sum(name.startswith("lib/ort/") for name in site) == 3
+    plan = json.loads(site["plan.json"].content)
+    assert plan["runs"] == 10
+    assert [model["format"] for model in plan["models"]] == ["tflite", "onnx"]
+    with pytest.raises(InputError, match=r"neither \.tflite nor \.onnx"):
+        phone_site([default_weights().with_suffix(".safetensors")], 10)
+    with pytest.raises(InputError, match="same file name"):
+        phone_site([default_weights(), default_weights()], 10)
+
+
+@with_packages
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_phone_like_browser_times_shows_and_sends(driver, tmp_path):
+    models = [default_weights(), default_weights().with_suffix(".onnx")]
+    site, served = phone_site(models, runs=3)
+    collector = Collector(served, lambda rows: join(tmp_path, rows))
+    server = PageServer(site, token="secret", receivers={RESULTS: collector})
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    try:
+        phone = driver.devices["Pixel 7"]
+        page = browser.new_context(**phone).new_page()
+        said = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(server.url)
+        page.get_by_role("button", name="Start").wait_for()
+        page.locator("#start:not([disabled])").wait_for(timeout=60_000)
+        boxes = page.locator("#plan input").count()
+        assert boxes >= 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= phone["viewport"]["width"]
+        page.get_by_role("button", name="Start").click()
+        page.get_by_text("Done, and sent").wait_for(timeout=120_000)
+        assert page.locator("#results tr").count() == boxes
+        assert page.evaluate("document.documentElement.scrollWidth") <= phone["viewport"]["width"]
+        assert said == []
+    finally:
+        browser.close()
+        server.shutdown()
+        server.server_close()
+    rows = read_csv(tmp_path / "phones.csv")
+    assert len(rows) == boxes
+    assert {row["backend"] for row in rows} == {"LiteRT.js WASM", "onnxruntime-web WASM"}
+    assert all("Pixel 7" in row["machine"] and row["runs"] == "3" for row in rows)
+    assert all(0.1 < float(row["median_ms"]) < 60_000 for row in rows)
+    assert all("isolated" in row["conditions"] for row in rows)
