@@ -61,11 +61,11 @@ def benchmark_roofline(
 
 
 def _one(model: Path, out: Path, threads: int, runs: int, bar: Progress) -> Path:
+    backend = open_backend(model, threads)  # which refuses what is no model of ours
     precision = "int8" if precision_of(model) == "int8" else "fp32"
     layers = layers_of(model)
     limits = measure_limits(precision, threads)
     task = bar.add_task(f"{model.name}: {len(layers)} layers", total=runs + 5)
-    backend = open_backend(model, threads)
     picture = np.random.default_rng(0).integers(0, 256, (1, *backend.contract.size, 3), np.uint8)
     calls = [_ready(layer.file, threads).invoke for layer in layers]
     timings = interleave([*calls, lambda: backend.run(picture)], runs, on_round=lambda: bar.advance(task))

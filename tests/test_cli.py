@@ -10,7 +10,9 @@ from PIL import Image
 
 import portraitnet
 
-COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "data"]
+COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "phone", "data"]
+PARTS = ["data check", "data label", "benchmark measure", "benchmark compare", "benchmark report"]
+PARTS += ["phone web", "phone adb", "phone import"]
 
 
 def portraitnet_command(*arguments, cwd=None):
@@ -31,7 +33,7 @@ def test_version_and_help():
     assert all(command in shown for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data check", "data label"])
+@pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
 def test_every_command_explains_itself(command):
     done = portraitnet_command(*command.split(), "--help")
     assert done.returncode == 0
@@ -69,7 +71,16 @@ def odd_files(tmp_path):
         (["train", "no_such_recipe"], "no recipe"),
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
-        (["benchmark"], "name at least one model"),
+        (["benchmark", "--rivals"], "name at least one model"),
+        (["benchmark", "text.tflite", "--backend", "abacus"], "backend 'abacus' is none of"),
+        (["benchmark", "text.tflite", "--size", "64"], "--size exports checkpoints"),
+        (["benchmark", "--threads", "none"], "write counts such as 1,2"),
+        (["benchmark", "text.tflite", "--what", "roofline"], "text.tflite"),
+        (["benchmark", "compare", "a.csv", "b.csv"], "a.csv does not exist; measure it first"),
+        (["benchmark", "report", "empty"], "holds no results; measure first"),
+        (["phone", "web", "good.png"], "neither .tflite nor .onnx"),
+        (["phone", "adb", "--adb", "nowhere"], "comes with Android's platform-tools"),
+        (["phone", "import", "text.onnx"], "neither JSON nor a CSV"),
         (["webcam", "--no-preview"], "nothing would come of it"),
         (["webcam", "--no-preview", "--camera", "nowhere.mp4", "--record", "x.mp4"], "nowhere.mp4"),
         (["webcam", "--no-preview", "--camera", "text.mp4", "--record", "x.mp4"], "text.mp4"),

@@ -52,7 +52,10 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     size, classes = recipe.data.size, recipe.model.classes
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
     held_out = {label_of(s): open_source(s, root, size, classes) for s in recipe.data.validate}
-    network = build_model(recipe.model)
+    # What starts from a checkpoint needs no other weights, nor a network to fetch them.
+    network = build_model(
+        dataclasses.replace(recipe.model, encoder_weights="none") if recipe.run.start_from else recipe.model
+    )
     if recipe.run.start_from:
         start_from(network, recipe.run.start_from)
     teacher = open_teacher(recipe.loss.teacher, classes)

@@ -65,6 +65,15 @@ def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tm
     assert sum(distances[-3:]) < 0.5 * sum(distances[:3])
 
 
+def test_a_run_that_starts_from_a_checkpoint_wants_no_other_weights(folder_set, checkpoint, tmp_path, monkeypatch):
+    def nothing_to_fetch(*_):
+        raise AssertionError("weights were asked for")
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", nothing_to_fetch)
+    recipe = small_recipe(folder_set, model={"encoder_weights": "imagenet"}, run={"steps": 1, "start_from": checkpoint})
+    assert train(recipe, tmp_path / "run", accelerator="cpu").is_file()
+
+
 def test_a_slim_encoder_keeps_the_strongest_channels_of_a_full_one(tmp_path):
     full = build_model(OTHER)
     block = full.encoder.blocks[2][1]
