@@ -225,5 +225,5 @@ def _print_slowest(path: Path) -> None:
         f"machine did at best ({float(whole['peak_gmacs']):.0f} G MAC/s, {float(whole['copy_gb_per_second']):.0f} GB/s)"
     )
     for row in slowest(rows):
-        share = f"{100 * float(str(row['share_of_limit'])):.0f} % of its {row['bound']} limit"
-        print(f"  {row['layer']}: {float(str(row['median_ms'])):.2f} ms, {share}")
+        share = f"{100 * float(row['share_of_limit']):.0f} % of its {row['bound']} limit"
+        print(f"  {row['layer']}: {float(row['median_ms']):.2f} ms, {share}")

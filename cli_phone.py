@@ -34,13 +34,12 @@ def web_command(
     The page and what it may send are behind a one-time secret in the address. Its packages come with `make web`.
     """
     import secrets
-    import tempfile
 
     from .benchmarks.phone.readings import join
     from .benchmarks.phone.web import RESULTS, Collector, phone_site
     from .runtime.backends import find_model
     from .runtime.console import console
-    from .runtime.web.lan import own_address, qr_code, self_made_certificate
+    from .runtime.web.lan import doorway, serve
     from .runtime.web.server import PageServer
 
     if models:
@@ -59,21 +58,9 @@ def web_command(
             )
             console.print(f" {row['median_ms']:.1f} ms")
 
-    with tempfile.TemporaryDirectory() as scratch:
-        address = own_address() if lan else "127.0.0.1"
-        certificate = self_made_certificate(address, Path(scratch)) if lan else None
+    with doorway(lan) as (address, certificate):
         receivers = {RESULTS: Collector(served, keep)}
-        server = PageServer(site, address, port, secrets.token_urlsafe(12), certificate, receivers)
-        if lan:
-            print(qr_code(server.url))
-            print("The certificate is self-made: the phone's browser warns once; choose to go on.")
-        print(f"{server.url}\nCtrl-C stops the server.", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            console.print("stopped")
-        finally:
-            server.server_close()
+        serve(PageServer(site, address, port, secrets.token_urlsafe(12), certificate, receivers), lan)
 
 
 @phone_app.command("adb")
@@ -97,7 +84,8 @@ def adb_command(
     """
     from rich.progress import Progress
 
-    from .benchmarks.phone.adb import Adb, Plan, benchmark_devices
+    from .benchmarks.phone.adb import Plan, benchmark_devices
+    from .benchmarks.phone.device import Adb
     from .runtime.backends import find_model
 
     counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and 0 < int(t) <= 64)

@@ -121,27 +121,11 @@ def serve_command(
     It is seen by this computer alone, unless --lan is given. The page's packages come with `make web` (Node.js).
     """
     import secrets
-    import tempfile
 
     from .runtime.backends import find_model
-    from .runtime.console import console
-    from .runtime.web.lan import own_address, qr_code, self_made_certificate
+    from .runtime.web.lan import doorway, serve
     from .runtime.web.server import PageServer, resources
 
     site = resources([find_model(model) for model in models or [Path("mobile")]])
-    with tempfile.TemporaryDirectory() as scratch:
-        if lan:
-            address = own_address()
-            certificate = self_made_certificate(address, Path(scratch))
-            server = PageServer(site, address, port, secrets.token_urlsafe(12), certificate)
-            print(qr_code(server.url))
-            print("The certificate is self-made: the phone's browser warns once; choose to go on.")
-        else:
-            server = PageServer(site, "127.0.0.1", port)
-        print(f"{server.url}\nCtrl-C stops the server.", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            console.print("stopped")
-        finally:
-            server.server_close()
+    with doorway(lan) as (address, certificate):
+        serve(PageServer(site, address, port, secrets.token_urlsafe(12) if lan else "", certificate), lan)

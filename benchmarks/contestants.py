@@ -23,6 +23,7 @@ from ..train.checkpoint import Checkpoint, load_checkpoint
 from ..train.models import ModelSpec, build_model
 from .engines import Engine, chosen_engines, engine_named, engines_for
 from .peer import SUFFIXES, PeerBackend, open_peer
+from .table import model_columns
 
 RIVALS = ("resnet18", "resnet34", "resnet50", "resnet101")
 
@@ -155,20 +156,12 @@ def settle(model: torch.nn.Module, size: tuple[int, int]) -> torch.nn.Module:
 
 def facts(contestant: Contestant) -> dict[str, object]:
     """What is known of a contestant before it is timed, as CSV columns."""
-    contract = contestant.contract
     place = contestant.residency
+    size = bytes_of(contestant.path)
     return {
-        "model": contestant.model,
-        "encoder": contract.encoder,
-        "format": contestant.format,
-        "precision": contestant.precision,
+        **model_columns(contestant.contract, contestant.format, contestant.precision, size),
         "backend": contestant.engine.label,
         "threads": contestant.threads,
-        "height": contract.height,
-        "width": contract.width,
-        "bytes": bytes_of(contestant.path),
-        "parameters": contract.parameters or "",
-        "macs": contract.macs or "",
         "weights": "trained" if contestant.trained else "random",
         "fg_iou_per_image": "",
         "residency": f"{place.delegated}/{place.nodes} in {place.partitions}" if place else "",

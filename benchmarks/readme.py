@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
+from .roofline import slowest
 from .table import latency_markdown, markdown, read_csv
 
 
@@ -38,7 +39,7 @@ def speed(results: Path) -> str:
     timed = {
         (r["format"], r["precision"]): float(r["median_ms"])
         for r in read_csv(results / "latency_224x224.csv")
-        if r["threads"] == "1" and r["weights"] == "trained"
+        if r["threads"] == "1" and r["weights"] == "trained" and r["backend"] == "LiteRT/XNNPACK"
     }
     video: dict[str, list[float]] = {r["background"]: [] for r in read_csv(results / "video_720p.csv")}
     for row in read_csv(results / "video_720p.csv"):
@@ -216,6 +217,21 @@ def arm(results: Path) -> str:
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 
+def roofline(results: Path) -> str:
+    """The slowest layers of the shipped int8 model, and the whole of it."""
+    rows = read_csv(results / "roofline_mobile_int8.csv")
+    return _shown(
+        [*slowest(rows), rows[-1]],
+        {
+            "layer": "{layer}",
+            "ms": "{median_ms:.2f}",
+            "M MACs": "{million_macs:.1f}",
+            "share of its limit": "{share_of_limit:.2f}",
+            "limit": "{bound}",
+        },
+    )
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -246,6 +262,7 @@ Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
     "benchmarks/README.md": {
+        "roofline": roofline,
         "encoders": encoders,
         "faces": faces,
         "architectures": architectures,

@@ -8,7 +8,7 @@ Bandwidth: a copy of about an activation's size, since activations of such model
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..runtime.errors import InputError
 from . import plots
 from .latency import interleave
 from .layers import Layer, dense_layer, layers_of
-from .table import Row, provenance, read_csv, write_csv
+from .table import provenance, read_csv, write_csv
 
 _PEAK_SHAPES = ((256, 28), (512, 28), (512, 14), (1024, 14))  # channels, side
 _COPY_BYTES = 1 << 20
@@ -127,10 +127,10 @@ def measure_limits(precision: str, threads: int) -> Limits:
     return Limits(1000 * peak, 1000 * 2 * _COPY_BYTES / min(timings[-1].rounds))
 
 
-def slowest(rows: Sequence[Row], count: int = SLOWEST) -> list[Row]:
+def slowest(rows: Sequence[Mapping[str, str]], count: int = SLOWEST) -> list[Mapping[str, str]]:
     """The layers that take the most time."""
     layers = [row for row in rows if row["layer"] != "whole model"]
-    return sorted(layers, key=lambda row: -float(str(row["median_ms"])))[:count]
+    return sorted(layers, key=lambda row: -float(row["median_ms"]))[:count]
 
 
 def _ready(file: bytes, threads: int) -> Any:

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ..runtime.contract import Contract
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
 
@@ -22,6 +23,22 @@ LATENCY_COLUMNS = (
     *("macs", "weights", "fg_iou_per_image", "residency", "median_ms", "p90_ms", "iqr_ms", "runs"),
     *("machine", "python", "versions"),
 )
+
+
+def model_columns(contract: Contract, format: str, precision: str, size: int) -> dict[str, object]:
+    """What a row of latencies says of the model; `size` in bytes. Empty where the contract does not tell."""
+    return {
+        "model": contract.name,
+        "encoder": contract.encoder,
+        "format": format,
+        "precision": precision,
+        "height": contract.height,
+        "width": contract.width,
+        "bytes": size,
+        "parameters": contract.parameters or "",
+        "macs": contract.macs or "",
+        "weights": "trained",
+    }
 
 
 def name_of(row: Row) -> str:

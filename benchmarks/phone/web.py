@@ -12,11 +12,11 @@ from typing import Any
 
 from ...export.models import open_any_backend, precision_of
 from ...runtime.backends import MODEL_FORMATS
-from ...runtime.contract import Contract
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.web.server import Resource, resources
 from ..latency import summarize
+from ..table import model_columns
 from .readings import MAX_MS, checked_row, number, plain_text
 
 PAGE = Path(__file__).parent / "page"
@@ -119,19 +119,8 @@ def _conditions(told: Mapping[str, Any]) -> str:
 
 
 def _facts(path: Path) -> dict[str, object]:
-    contract: Contract = open_any_backend(path, 1).contract
-    return {
-        "model": contract.name,
-        "encoder": contract.encoder,
-        "format": MODEL_FORMATS[path.suffix],
-        "precision": precision_of(path),
-        "height": contract.height,
-        "width": contract.width,
-        "bytes": bytes_of(path),
-        "parameters": contract.parameters or "",
-        "macs": contract.macs or "",
-        "weights": "trained",
-    }
+    contract = open_any_backend(path, 1).contract
+    return model_columns(contract, MODEL_FORMATS[path.suffix], precision_of(path), bytes_of(path))
 
 
 def phone_site(models: list[Path], runs: int, page: Path = PAGE) -> tuple[dict[str, Resource], dict[str, Path]]:

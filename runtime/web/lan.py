@@ -6,10 +6,15 @@ import datetime
 import io
 import ipaddress
 import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
 from ..files import write_beside
+from .server import PageServer
 
 _DAYS = 365
 
@@ -75,3 +80,29 @@ def qr_code(url: str) -> str:
     text = io.StringIO()
     segno.make(url, error="m").terminal(text, compact=True)
     return text.getvalue()
+
+
+@contextmanager
+def doorway(lan: bool) -> Iterator[tuple[str, tuple[Path, Path] | None]]:
+    """Where to listen, and with which certificate: this computer alone, or with `lan` its network by https."""
+    if not lan:
+        yield "127.0.0.1", None
+        return
+    address = own_address()
+    with tempfile.TemporaryDirectory() as scratch:
+        yield address, self_made_certificate(address, Path(scratch))
+
+
+def serve(server: PageServer, lan: bool, say: Callable[[str], object] = print) -> None:
+    """Say where the page is (with `lan` also as a QR code), and serve until Ctrl-C."""
+    if lan:
+        say(qr_code(server.url))
+        say("The certificate is self-made: the phone's browser warns once; choose to go on.")
+    say(f"{server.url}\nCtrl-C stops the server.")
+    sys.stdout.flush()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        server.server_close()

@@ -9,7 +9,8 @@ import pytest
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from portraitnet.benchmarks.phone.adb import Adb, Plan, benchmark_devices, tool_for
+from portraitnet.benchmarks.phone.adb import Plan, benchmark_devices
+from portraitnet.benchmarks.phone.device import Adb, tool_for
 from portraitnet.benchmarks.phone.tool_output import read_tool_output
 from portraitnet.benchmarks.table import read_csv
 from portraitnet.cli import app

@@ -3,8 +3,12 @@
 import http.client
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -223,3 +227,20 @@ def test_a_phone_like_browser_times_shows_and_sends(driver, tmp_path):
     assert all("Pixel 7" in row["machine"] and row["runs"] == "3" for row in rows)
     assert all(0.1 < float(row["median_ms"]) < 60_000 for row in rows)
     assert all("isolated" in row["conditions"] for row in rows)
+
+
+@with_packages
+def test_the_command_serves_behind_its_secret_until_ctrl_c(tmp_path):
+    command = [sys.executable, "-m", "portraitnet", "phone", "web", "--no-lan", "--port", "0", "--out", str(tmp_path)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert len(address.rstrip("/").rpartition("/")[2]) >= 16
+        with urllib.request.urlopen(address + "plan.json", timeout=20) as answer:
+            assert len(json.load(answer)["models"]) == 2
+    finally:
+        server.send_signal(signal.SIGINT)
+        said, wrong = server.communicate(timeout=60)
+    assert "stopped" in said
+    assert "Traceback" not in wrong
