@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,15 +20,18 @@ from .bundle import export_bundle
 WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
 
 
-def ship(checkpoint: Path, name: str, calibration: Path, folder: Path = WEIGHTS) -> None:
+def ship(checkpoint: Path, name: str, calibration: Path, open_border: bool = False, folder: Path = WEIGHTS) -> None:
     """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (int8) into `folder`.
 
-    `calibration` is a folder of photographs, as for `export_bundle`. Raises ParityError when a gate fails.
+    `calibration` is a folder of photographs, as for `export_bundle`. `open_border` gives a network that was trained with
+    the paper's border the faster one: the same weights, of which only the outermost pixels see a difference. Raises
+    ParityError when a gate fails.
     """
     trained = load_checkpoint(checkpoint)
+    spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
     facts = _without_paths({key: trained.facts[key] for key in ("recipe", "step", "scores")})
     half = folder / f"{name}.safetensors"
-    save_checkpoint(half, trained.model.state_dict(), trained.spec, trained.size, facts, half=True)
+    save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True)
     with tempfile.TemporaryDirectory() as scratch:
         for kind, precision in (("onnx", "fp32"), ("tflite", "int8")):
             bundle = Path(scratch) / kind
@@ -50,5 +54,6 @@ if __name__ == "__main__":
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", default="portraitnet-mobile")
     parser.add_argument("--calibration", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--open-border", action="store_true", help="for a network trained with the paper's border")
     given = parser.parse_args()
-    ship(given.checkpoint, given.name, given.calibration)
+    ship(given.checkpoint, given.name, given.calibration, given.open_border)

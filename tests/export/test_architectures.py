@@ -26,7 +26,10 @@ def export(spec, formats, out, precision="fp32"):
     return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures)
 
 
-@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO], ids=[*RIVALS, "nano"])
+OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
+
+
+@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO, OPEN], ids=[*RIVALS, "nano", "open"])
 def test_rivals_and_nano_pass_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
     contract = export(spec, formats, tmp_path / "bundle")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
@@ -22,11 +24,12 @@ def random_statistics(model):
     return model.eval()
 
 
+@pytest.mark.parametrize(("kernel", "padding"), [(4, 1), (6, 2)])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("phases_first", [False, True])
-def test_sub_pixel_upsample_is_the_transposed_convolution(bias, phases_first):
+def test_sub_pixel_upsample_is_the_transposed_convolution(kernel, padding, bias, phases_first):
     torch.manual_seed(0)
-    up = nn.ConvTranspose2d(5, 3, 4, stride=2, padding=1, bias=bias)
+    up = nn.ConvTranspose2d(5, 3, kernel, stride=2, padding=padding, bias=bias)
     x = torch.randn(2, 5, 7, 6)
     replacement = SubPixelUpsample(up)
     if phases_first:
@@ -54,8 +57,11 @@ def test_other_transposed_convolutions_are_left_alone(up):
         ModelSpec(encoder="mobilenetv2_100", paper_options=True),
         ModelSpec(encoder="mobilenetv2_035", classes=("a", "b", "c"), edge_head=False),
         ModelSpec(encoder="resnet18", convolution="plain"),
+        ModelSpec(encoder="mobilenetv2_035", open_border=True),
+        ModelSpec(encoder="mobilenetv2_035", open_border=True, classes=("a", "b", "c")),
+        ModelSpec(encoder="resnet18", convolution="plain", open_border=True, one_logit=True),
     ],
-    ids=lambda spec: f"{spec.encoder}-{len(spec.classes)}-{spec.convolution}",
+    ids=lambda spec: f"{spec.encoder}-{len(spec.classes)}-{spec.convolution}{'-open' * spec.open_border}",
 )
 def test_deployed_graph_equals_the_trained_network(spec):
     torch.manual_seed(1)
@@ -75,6 +81,26 @@ def test_deployed_graph_equals_the_trained_network(spec):
         for inside in (False, True):
             found = ChannelsLast(graph, inside)(rgb.permute(0, 2, 3, 1))
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_an_open_border_changes_the_outermost_pixels_alone():
+    torch.manual_seed(0)
+    spec = ModelSpec(encoder="mobilenetv2_035")
+    paper = random_statistics(build_model(spec))
+    opened = build_model(replace(spec, open_border=True)).eval()
+    opened.load_state_dict(paper.state_dict())
+    picture = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        one, other = paper(picture), opened(picture)
+    for mine, theirs in ((one.mask, other.mask), (one.edge, other.edge)):
+        torch.testing.assert_close(mine[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1])
+        assert not torch.allclose(mine, theirs)
+
+
+def test_an_open_border_leaves_one_convolution_after_the_last_block():
+    graph = DeployedGraph(build_model(ModelSpec(encoder="mobilenetv2_035", open_border=True)))
+    assert isinstance(graph.model.upsamples[-1], nn.Identity)
+    assert graph.model.mask_head.conv.out_channels == 4
 
 
 def test_a_rewrite_that_does_not_hold_is_refused():

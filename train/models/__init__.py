@@ -28,6 +28,9 @@ class ModelSpec:
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
     expansion: float = 1.0  # share of the hidden channels that the encoder's inverted residuals keep
     decoder: str = "paper"  # of portraitnet: paper, or light (nothing at full size but the mask itself)
+    open_border: bool = (
+        False  # the paper's heads see zeros past the border; or the last upsampling, run on: exports faster
+    )
     convolution: str = "separable"  # separable (the paper's D-block) or plain (the U-Net-like rivals)
     edge_head: bool = True  # portraitnet's boundary head, used in training only
     one_logit: bool = False  # portraitnet's mask head gives the person's logit alone: binary cross entropy
@@ -67,8 +70,10 @@ def build_model(spec: ModelSpec) -> nn.Module:
         raise InputError(f"model.one_logit tells two classes apart, not {len(spec.classes)}")
     if spec.decoder not in ("paper", "light"):
         raise InputError(f"model.decoder is {spec.decoder!r}; it must be paper or light")
-    if spec.decoder == "light" and (spec.convolution != "separable" or spec.one_logit):
-        raise InputError("model.convolution and one_logit describe the paper's decoder; leave them out with light")
+    if spec.decoder == "light" and (spec.convolution != "separable" or spec.one_logit or spec.open_border):
+        raise InputError(
+            "model.convolution, one_logit and open_border describe the paper's decoder; leave them out with light"
+        )
     encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options)
     if spec.expansion != 1:
         slim(encoder, spec.expansion)
@@ -81,12 +86,15 @@ def build_model(spec: ModelSpec) -> nn.Module:
         convolution=spec.convolution,
         edge_head=spec.edge_head,
         one_logit=spec.one_logit,
+        open_border=spec.open_border,
     )
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
-    if spec.paper_options or spec.one_logit or spec.expansion != 1:
-        raise InputError("model.paper_options, one_logit and expansion describe PortraitNet; leave them out here")
+    if spec.paper_options or spec.one_logit or spec.open_border or spec.expansion != 1:
+        raise InputError(
+            "model.paper_options, one_logit, open_border and expansion describe PortraitNet; leave them out here"
+        )
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, output_stride=spec.output_stride)

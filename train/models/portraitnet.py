@@ -68,6 +68,10 @@ class PortraitNet(nn.Module):
     pass a 1x1 projection (never the case with MobileNetV2, whose widths the decoder's defaults are).
     `convolution` is "separable" (the paper) or "plain" (the U-Net-like ResNet rivals). With `one_logit` the
     background's logit is zero, so that cross entropy is the binary cross entropy of the other.
+
+    With `open_border` the last upsampling runs on past the picture's border, where the paper cuts it off and its heads
+    see zeros. That changes the outermost pixels alone, and makes upsampling and head one linear filter, which export
+    writes as one small convolution.
     """
 
     def __init__(
@@ -78,10 +82,11 @@ class PortraitNet(nn.Module):
         convolution: str = "separable",
         edge_head: bool = True,
         one_logit: bool = False,
+        open_border: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.one_logit = one_logit
+        self.one_logit, self.open_border = one_logit, open_border
         widths = [encoder_channels[-1], *DECODER_CHANNELS]
         self.blocks = nn.ModuleList(DecoderBlock(above, below, convolution) for above, below in pairwise(widths))
         self.upsamples = nn.ModuleList(_upsample(width) for width in DECODER_CHANNELS)
@@ -89,8 +94,12 @@ class PortraitNet(nn.Module):
         self.laterals = nn.ModuleList(
             nn.Identity() if given == wanted else _project(given, wanted) for given, wanted in skips
         )
-        self.mask_head = nn.Conv2d(DECODER_CHANNELS[-1], 1 if one_logit else classes, 3, padding=1, bias=False)
-        self.edge_head = nn.Conv2d(DECODER_CHANNELS[-1], 2, 3, padding=1, bias=False) if edge_head else None
+        if open_border:
+            self.upsamples[-1].padding = (0, 0)  # type: ignore[assignment]  # one pixel more on each side: the heads' need
+        around = int(not open_border)
+        channels = DECODER_CHANNELS[-1]
+        self.mask_head = nn.Conv2d(channels, 1 if one_logit else classes, 3, padding=around, bias=False)
+        self.edge_head = nn.Conv2d(channels, 2, 3, padding=around, bias=False) if edge_head else None
 
     def forward(self, x: torch.Tensor) -> Logits:
         """Normalised RGB batch x 3 x H x W (multiples of 32) -> Logits at the same size."""
