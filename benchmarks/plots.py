@@ -139,9 +139,19 @@ def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) 
         axes.scatter([], [], 40, colour, alpha=0.55, label="depthwise" if kind else "dense")
     for i, row in enumerate(layers[:labelled]):
         note = f"{row['layer']}: {float(row['median_ms']):.2f} ms"
-        axes.annotate(note, (reach[i], speed[i]), (6, 5), textcoords="offset points", fontsize=7)
+        right = reach[i] > (ends[0] * ends[2]) ** 0.5  # of the middle: its words go to the left
+        shift = (-8, 6) if right else (8, 6)
+        axes.annotate(
+            *(note, (reach[i], speed[i]), shift),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=7,
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     axes.set_xlabel("MACs per byte of input, weights and output")
     axes.set_ylabel("G MAC/s reached")
     axes.grid(alpha=0.25)

@@ -23,9 +23,9 @@ WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
 def ship(checkpoint: Path, name: str, calibration: Path, open_border: bool = False, folder: Path = WEIGHTS) -> None:
     """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (int8) into `folder`.
 
-    `calibration` is a folder of photographs, as for `export_bundle`. `open_border` gives a network that was trained with
-    the paper's border the faster one: the same weights, of which only the outermost pixels see a difference. Raises
-    ParityError when a gate fails.
+    `calibration` is a folder of photographs, as for `export_bundle`. `open_border` gives a network trained with the
+    paper's border the faster one: the same weights, and only the outermost pixels differ. Raises ParityError when a
+    gate fails.
     """
     trained = load_checkpoint(checkpoint)
     spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)

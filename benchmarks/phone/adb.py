@@ -63,6 +63,12 @@ class Outcome:
     path: Path | None = None
     results: int = 0
     problems: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, path: Path) -> None:
+        """One more result; devices call this side by side."""
+        with self.lock:
+            self.path, self.results = path, self.results + 1
 
 
 def benchmark_devices(
@@ -86,11 +92,17 @@ def benchmark_devices(
     return outcome
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Contestant:
+    """One model in one place of one device, with what its turns told; heat and clocks before and after each turn."""
+
     model: Path
     place: str
     threads: int
+    turns: list[ToolOutput] = field(default_factory=list)
+    heats: list[str] = field(default_factory=list)
+    clocks: list[str] = field(default_factory=list)
+    ended: bool = False  # it failed, or its result is written
 
     def label(self) -> str:
         where = f"{self.threads} thread(s)" if self.place == "cpu" else self.place.upper()
@@ -134,41 +146,34 @@ class _Session:
             for place in self.plan.places
             for threads in (self.plan.threads if place == "cpu" else (1,))
         ]
-        turns: dict[_Contestant, list[ToolOutput]] = {one: [] for one in contestants}
-        heats: dict[_Contestant, list[str]] = {one: [] for one in contestants}
-        unwritten, out_of_it = list(contestants), set[_Contestant]()
         task = self.bar.add_task(self.device.name, total=len(contestants) * self.plan.turns)
-
-        def write(one: _Contestant) -> None:
-            unwritten.remove(one)
-            if turns[one]:
-                self._write(one, turns[one], heats[one])
-
         try:
             for turn in range(self.plan.turns):
                 for place in range(len(contestants)):
                     one = contestants[(place + turn) % len(contestants)]
-                    if one not in out_of_it and not self.stop.is_set():
-                        heats[one].append(self._rest())
-                        try:
-                            turns[one].append(self._turn(one))
-                        except InputError as error:
-                            out_of_it.add(one)
-                            self._note(f"{one.label()}: {error}")
-                            self._still_there()
-                        heats[one].append(self._heat())
+                    if not one.ended and not self.stop.is_set():
+                        self._turn(one)
                         if turn == self.plan.turns - 1:
-                            write(one)
+                            self._write(one)
                     self.bar.advance(task)
         finally:  # a device that left, or Ctrl-C: what was measured is kept
-            for one in list(unwritten):
-                write(one)
+            for one in contestants:
+                self._write(one)
 
-    def _still_there(self) -> None:
-        """Raises InputError when the device itself is gone, rather than one contestant unable."""
-        self._adb("get-state")
+    def _turn(self, one: _Contestant) -> None:
+        """One turn; a contestant that fails has no more. Raises InputError when the device itself is gone."""
+        one.heats.append(self._rest())
+        one.clocks.append(self._clocks())
+        try:
+            one.turns.append(self._run_tool(one))
+        except InputError as error:
+            self._note(f"{one.label()}: {error}")
+            self._adb("get-state")
+            self._write(one)
+        one.heats.append(self._heat())
+        one.clocks.append(self._clocks())
 
-    def _turn(self, one: _Contestant) -> ToolOutput:
+    def _run_tool(self, one: _Contestant) -> ToolOutput:
         flags = {
             "cpu": "--use_xnnpack=true",
             "gpu": "--use_gpu=true --use_xnnpack=false",
@@ -187,10 +192,14 @@ class _Session:
             )
         return told
 
-    def _write(self, one: _Contestant, turns: Sequence[ToolOutput], heats: Sequence[str]) -> None:
+    def _write(self, one: _Contestant) -> None:
+        """What is known of a contestant, once."""
+        turns, ended, one.ended = one.turns, one.ended, True
+        if ended or not turns:
+            return
         contract = open_backend(one.model, 1).contract
         middles = [told.median_ms or told.average_ms for told in turns]
-        slow = turns[0].operators[:3]
+        slowest = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns[0].operators[:3])
         row = checked_row(
             {
                 **model_columns(contract, "tflite", precision_of(one.model), bytes_of(one.model)),
@@ -205,15 +214,14 @@ class _Session:
                 "peak_mb": turns[0].peak_mb or "",
                 "machine": self.device.name,
                 "versions": self.device.system,
-                "conditions": f"clocks {self._clocks()}; slowest: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in slow),
-                "heat_before": heats[0],
-                "heat_after": heats[-1],
+                "conditions": f"MHz before {one.clocks[0]}, after {one.clocks[-1]}; slowest: {slowest}",
+                "heat_before": one.heats[0],
+                "heat_after": one.heats[-1],
                 "source": "adb",
                 "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             }
         )
-        self.outcome.path = join(self.out, [row])
-        self.outcome.results += 1
+        self.outcome.add(join(self.out, [row]))
 
     def _rest(self) -> str:
         """Cool down: the plan's rest, and longer while the phone says that it throttles. Gives the heat then."""
@@ -224,7 +232,7 @@ class _Session:
         return heat
 
     def _heat(self) -> str:
-        """Thermal status as Android tells it (since 10), and the battery's temperature."""
+        """Thermal status as Android tells it (since 10); empty when it does not."""
         try:
             found = re.search(r"Thermal Status: (\d)", self._shell("dumpsys thermalservice"))
         except InputError:
@@ -237,7 +245,7 @@ class _Session:
             said = self._shell("cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq 2>/dev/null || true")
         except InputError:
             return "not told"
-        return " ".join(f"{int(k) // 1000}" for k in re.findall(r"^\d+$", said, re.MULTILINE)) + " MHz"
+        return " ".join(f"{int(k) // 1000}" for k in re.findall(r"^\d+$", said, re.MULTILINE)) or "not told"
 
     def _shell(self, command: str, patience: float = PATIENCE) -> str:
         return self._adb("shell", command, patience=patience)

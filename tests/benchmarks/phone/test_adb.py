@@ -84,7 +84,7 @@ def test_cpu_gpu_and_nnapi_with_residency_heat_and_clocks(adb, tool, tmp_path):
     assert rows["LiteRT NNAPI", "1"]["residency"] == "in 3 parts"
     assert (cpu["machine"], cpu["versions"]) == ("Google Pixel 8 (Tensor G3)", "Android 14")
     assert (cpu["heat_before"], cpu["heat_after"]) == ("light", "light")
-    assert "1804 1804 2401 2850 MHz" in cpu["conditions"]
+    assert "MHz before 1804 1804 2401 2850, after 1804 1804 2401 2850" in cpu["conditions"]
     assert "slowest: Convolution (NHWC, QC8) 1.10 ms" in cpu["conditions"]
     assert (cpu["runs"], float(cpu["peak_mb"])) == ("14", 18.7227)
     assert float(cpu["cold_start_ms"]) == pytest.approx(18.777 + 12.0)
