@@ -14,7 +14,9 @@ from .runtime.errors import InputError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_EXPERIMENTS = "latency, roofline, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup, arm"
+_EXPERIMENTS = (
+    "latency, roofline, accuracy, fairness, edges, flicker, video (720p clip), live, training, startup, arm, runs"
+)
 
 
 class _MeasureUnlessNamed(TyperGroup):
@@ -126,6 +128,10 @@ def measure_command(
 
             loaded = load_recipe(recipe, [f"data.root={data}"] if data else [])
             path = benchmark_training(loaded, out, runs, progress=progress)
+        elif what == "runs":
+            from .benchmarks.runlog import log_runs
+
+            path = log_runs(ours, out)
         elif what == "video":
             from .benchmarks.commands import benchmark_video
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from itertools import product
+from typing import cast
 
 import numpy as np
 import torch
@@ -179,8 +180,9 @@ def _join_last_upsampling(model: nn.Module) -> None:
     if not (isinstance(model, PortraitNet) and model.open_border):
         return
     up, head = model.upsamples[-1], model.mask_head
-    joined = nn.ConvTranspose2d(up.in_channels, head.out_channels, 6, stride=2, padding=2, bias=False)
-    joined.weight.data = nn.functional.conv2d(up.weight.data, head.weight.data, padding=2)
+    weight = nn.functional.conv2d(cast(torch.Tensor, up.weight).detach(), head.weight.detach(), padding=2)
+    joined = nn.ConvTranspose2d(weight.shape[0], weight.shape[1], 6, stride=2, padding=2, bias=False)
+    joined.weight.data = weight
     model.upsamples[-1], model.mask_head = nn.Identity(), joined  # type: ignore[assignment]
 
 
