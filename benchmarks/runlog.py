@@ -31,6 +31,10 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
     return path
 
 
+def _is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
 def _row(run: Path) -> dict[str, object]:
     try:
         recipe: dict[str, Any] = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
@@ -41,9 +45,12 @@ def _row(run: Path) -> dict[str, object]:
         done = int(steps[-1]["step"]) + 1 if steps else 0
         return {
             "run": run.resolve().name,
-            "about": recipe["about"],
+            "recipe": recipe["name"],
             "architecture": model["architecture"],
             "encoder": model["encoder"],
+            "from": Path(schedule.get("start_from") or model["encoder_weights"]).name,
+            "losses": " ".join(f"{name}={value}" for name, value in recipe["loss"].items() if _is_weight(value)),
+            "learning_rate": recipe["optimizer"]["learning_rate"],
             "size": "x".join(map(str, data["size"])),
             "sets": " ".join(Path(source["path"]).name or source["kind"] for source in data["train"]),
             "batch": schedule["batch"],

@@ -5,8 +5,10 @@ from portraitnet.benchmarks.table import read_csv
 from portraitnet.runtime.errors import InputError
 
 RECIPE = """
-about: a small one
-model: {architecture: portraitnet, encoder: resnet18}
+name: small
+model: {architecture: portraitnet, encoder: resnet18, encoder_weights: /elsewhere/own.safetensors}
+loss: {edge: 0.1, consistency: 0, pixel: cross_entropy}
+optimizer: {learning_rate: 0.001}
 data: {size: [64, 96], train: [{kind: folder, path: a/people}, {kind: synthetic, path: ""}]}
 run: {batch: 4, seed: 7, steps: 10}
 """
@@ -30,6 +32,7 @@ def test_runs_are_logged_and_updated(tmp_path):
     rows = {row["run"]: row for row in read_csv(path)}
     assert list(rows) == ["first", "stopped"]
     assert (rows["first"]["people"], rows["first"]["scored_at"]) == ("0.7500", "3")
+    assert (rows["first"]["from"], rows["first"]["losses"]) == ("own.safetensors", "edge=0.1")
     assert rows["first"]["size"] == "64x96"
     assert rows["first"]["sets"] == "people synthetic"
     assert (rows["stopped"]["done"], rows["stopped"]["people"]) == ("2", "")
