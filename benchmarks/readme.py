@@ -34,12 +34,18 @@ def latency(results: Path) -> str:
     return latency_markdown([row for row in rows if row["threads"] == "1"])
 
 
+def vnni(results: Path) -> str:
+    """The same of TFLite files, on a processor with int8 dot products."""
+    rows = read_csv(results / "latency_224x224_vnni.csv")
+    return latency_markdown([row for row in rows if row["threads"] == "1" and row["format"] == "tflite"])
+
+
 def speed(results: Path) -> str:
     """The ratios and rates that the project promises, from their results files."""
     timed = {
         (r["format"], r["precision"]): float(r["median_ms"])
         for r in read_csv(results / "latency_224x224.csv")
-        if r["threads"] == "1" and r["weights"] == "trained" and r["backend"] == "LiteRT/XNNPACK"
+        if r["threads"] == "1" and r["model"] == "portraitnet-mobile" and r["backend"] == "LiteRT/XNNPACK"
     }
     video: dict[str, list[float]] = {r["background"]: [] for r in read_csv(results / "video_720p.csv")}
     for row in read_csv(results / "video_720p.csv"):
@@ -263,6 +269,7 @@ PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
     "benchmarks/README.md": {
         "roofline": roofline,
+        "vnni": vnni,
         "encoders": encoders,
         "faces": faces,
         "architectures": architectures,
