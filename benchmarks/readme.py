@@ -34,6 +34,23 @@ def latency(results: Path) -> str:
     return latency_markdown([row for row in rows if row["threads"] == "1"])
 
 
+def border(results: Path) -> str:
+    """The same weights with the paper's border and with the open one."""
+    files: dict[str, dict[str, float]] = {}
+    for row in read_csv(results / "latency_border.csv"):
+        files.setdefault(f"{row['format']} {row['precision']}", {})[row["model"]] = float(row["median_ms"])
+    rows = [
+        {
+            "file": name,
+            "paper's border, ms": f"{times['paper']:.1f}",
+            "open border, ms": f"{times['open']:.1f}",
+            "of the time": f"{times['open'] / times['paper']:.2f}",
+        }
+        for name, times in files.items()
+    ]
+    return markdown(rows, {key: key for key in rows[0]})
+
+
 def vnni(results: Path) -> str:
     """The same of TFLite files, on a processor with int8 dot products."""
     rows = read_csv(results / "latency_224x224_vnni.csv")
@@ -269,6 +286,7 @@ PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
     "benchmarks/README.md": {
         "roofline": roofline,
+        "border": border,
         "vnni": vnni,
         "encoders": encoders,
         "faces": faces,

@@ -55,5 +55,6 @@ if __name__ == "__main__":
     parser.add_argument("--name", default="portraitnet-mobile")
     parser.add_argument("--calibration", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--open-border", action="store_true", help="for a network trained with the paper's border")
+    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where to; the package's own weights unless given")
     given = parser.parse_args()
-    ship(given.checkpoint, given.name, given.calibration, given.open_border)
+    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder)
