@@ -25,7 +25,7 @@ _THREADS = "1"  # what the Pareto plot and the bars are drawn for, when there is
 # What gives a file of that name; {} are filled from the file itself.
 _COMMANDS = {
     r"latency_sizes": "portraitnet benchmark CHECKPOINTS --size {sizes} --threads {threads} --runs {runs}",
-    r"latency_\d+x\d+": "portraitnet benchmark MODELS --threads {threads} --runs {runs}",
+    r"latency_.*": "portraitnet benchmark MODELS --threads {threads} --runs {runs}",
     r"roofline_.*": "portraitnet benchmark MODEL.tflite --what roofline --threads {threads} --runs {runs}",
     r"phones": "portraitnet phone web, portraitnet phone adb, portraitnet phone import FILES",
     r"arm_instructions": "portraitnet benchmark MODELS --what arm",
