@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from ..runtime.errors import InputError
+from .latency import IQR_OF_NORMAL
 from .table import name_of, read_csv
 
 _DRAWS = 4000
 _Z = 1.96  # 95 % of a normal distribution lie within so many standard errors
 _BLOCK = 5  # rounds that are drawn together
 _MEDIAN_ERROR = 1.2533  # standard error of a median, in standard errors of the mean
-_IQR_OF_NORMAL = 1.349  # interquartile range of a normal distribution, in its standard deviations
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _from_quartiles(before: Mapping[str, str], after: Mapping[str, str]) -> tupl
 def _relative_error(row: Mapping[str, str]) -> float:
     """Standard error of a row's median, as a share of it, as if its times were normal and independent."""
     runs = max(1.0, float(row.get("runs") or 1))
-    deviation = float(row.get("iqr_ms") or 0) / _IQR_OF_NORMAL
+    deviation = float(row.get("iqr_ms") or 0) / IQR_OF_NORMAL
     return _MEDIAN_ERROR * deviation / math.sqrt(runs) / _median(row)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+IQR_OF_NORMAL = 1.349  # interquartile range of a normal distribution, in its standard deviations
+
 
 @dataclass(frozen=True)
 class Timing:

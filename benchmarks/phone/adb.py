@@ -22,6 +22,7 @@ from ...export.models import precision_of
 from ...runtime.backends import open_backend
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
+from ..latency import IQR_OF_NORMAL
 from ..table import model_columns
 from .device import PATIENCE, Adb, Device, tool_for
 from .readings import checked_row, join
@@ -33,7 +34,6 @@ _HEAT = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdo
 _FOLDER = "/data/local/tmp/portraitnet-benchmark"
 _LONG = 900.0  # seconds that a turn may take, or a push
 _HOT_WAIT = 120.0  # at most, for a phone that says it throttles
-_IQR_OF_NORMAL = 1.349
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _Session:
                 "residency": turns[0].residency,
                 "median_ms": statistics.median(middles),
                 # The tool tells a standard deviation, no quartiles: those of a normal distribution stand for them.
-                "iqr_ms": _IQR_OF_NORMAL * statistics.median(told.deviation_ms for told in turns),
+                "iqr_ms": IQR_OF_NORMAL * statistics.median(told.deviation_ms for told in turns),
                 "runs": sum(told.runs for told in turns),
                 "cold_start_ms": turns[0].init_ms + turns[0].first_ms,
                 "peak_mb": turns[0].peak_mb or "",

@@ -140,7 +140,9 @@ class PageServer(ThreadingHTTPServer):
     @property
     def origin(self) -> str:
         """What a browser says of the pages that came from here."""
-        return f"{'https' if self._context else 'http'}://{self.host}:{self.server_port}"
+        scheme, usual = ("https", 443) if self._context else ("http", 80)
+        # Browsers leave the scheme's own port out.
+        return f"{scheme}://{self.host}{'' if self.server_port == usual else f':{self.server_port}'}"
 
     @property
     def url(self) -> str:

@@ -159,6 +159,12 @@ def test_the_page_may_post_and_others_may_not(server, tmp_path):
     assert len(read_csv(tmp_path / "phones.csv")) == 1
 
 
+def test_an_origin_leaves_the_usual_port_out_as_browsers_do(server, monkeypatch):
+    assert server.origin == f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(server, "server_port", 80)
+    assert server.origin == "http://127.0.0.1"
+
+
 def test_large_and_endless_bodies_are_refused_at_once(server, tmp_path):
     began = time.monotonic()
     assert post(server, body=b"x" * (300 << 10))[0] == 413
