@@ -147,3 +147,12 @@ def test_complexity_is_that_of_the_deployed_network():
     parameters_, macs = complexity(build_model(ModelSpec()), (224, 224))
     assert parameters_ == parameters(build_model(ModelSpec(edge_head=False)))
     assert 340e6 < macs < 380e6
+
+
+@pytest.mark.parametrize("decoder", ["paper", "light"])
+def test_half_of_the_channels_start_for_the_person(decoder):
+    model = build_model(ModelSpec(encoder="mobilenetv2_035", decoder=decoder))
+    for head in (model.mask_head, model.edge_head):
+        background, person = head.weight.unbind(0 if decoder == "paper" else 1)
+        towards = (person - background).sum((1, 2))
+        assert (towards > 0).sum() == (towards < 0).sum() == 4
