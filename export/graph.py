@@ -12,11 +12,13 @@ from typing import cast
 import numpy as np
 import torch
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
+from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..runtime.errors import InputError
 from ..train.models import Normalize, PortraitNet, without_training_heads
+from ..train.models.padding import BlackBorderStem, padded_at_the_end
 
 
 class DeployedGraph(nn.Module):
@@ -26,7 +28,7 @@ class DeployedGraph(nn.Module):
     difference of two linear filters is one filter. Heads for training are gone. The trained model is left alone.
     """
 
-    mean: torch.Tensor
+    mean: torch.Tensor | None
     scale: torch.Tensor | None
 
     def __init__(self, model: nn.Module) -> None:
@@ -39,12 +41,14 @@ class DeployedGraph(nn.Module):
         _split_transposed_convolutions(self.model)
         _pad_pools_with_zeros(self.model)
         _write_out_pyramids(self.model)
-        folded = _fold_scale(self.model, normalize.deviation)
-        self.register_buffer("mean", normalize.mean, persistent=False)
+        raw = _fold_normalisation(self.model, normalize.deviation)
+        folded = raw or _fold_scale(self.model, normalize.deviation)
+        _write_out_end_padding(self.model)
+        self.register_buffer("mean", None if raw else normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
-        x = rgb - self.mean
+        x = rgb if self.mean is None else rgb - self.mean
         if self.scale is not None:
             x = x * self.scale
         logits = self.model(x).mask
@@ -173,6 +177,22 @@ def _fold_scale(model: nn.Module, deviation: torch.Tensor) -> bool:
         return False
     stem.weight.data /= deviation
     return True
+
+
+def _fold_normalisation(model: nn.Module, deviation: torch.Tensor) -> bool:
+    """Let a stem that pads with black take the raw picture."""
+    stem = getattr(model.encoder, "conv_stem", None)
+    if not isinstance(stem, BlackBorderStem):
+        return False
+    model.encoder.conv_stem = stem.on_raw(deviation)  # type: ignore[union-attr]
+    return True
+
+
+def _write_out_end_padding(model: nn.Module) -> None:
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Conv2dSame):
+                setattr(parent, name, padded_at_the_end(child))
 
 
 def _join_last_upsampling(model: nn.Module) -> None:

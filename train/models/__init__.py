@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...runtime.errors import InputError
 from .dilated import HEADS, DilatedNet
 from .encoders import build_encoder
+from .padding import DEVIATION, MEAN
 from .portraitnet import LightPortraitNet, Logits, PortraitNet
 from .slim import slim
 
@@ -27,6 +28,9 @@ class ModelSpec:
     encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file (a checkpoint too), or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
     expansion: float = 1.0  # share of the hidden channels that the encoder's inverted residuals keep
+    padding: str = (
+        "torch"  # or tensorflow: strided convolutions pad as phones' runtimes do by themselves; exports faster
+    )
     decoder: str = "paper"  # of portraitnet: paper, or light (nothing at full size but the mask itself)
     open_border: bool = (
         False  # the paper's heads see zeros past the border; or the last upsampling, run on: exports faster
@@ -47,8 +51,7 @@ class Normalize(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-        deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)
         self.register_buffer("mean", mean * 255, persistent=False)
         self.register_buffer("deviation", deviation * 255, persistent=False)
 
@@ -74,7 +77,9 @@ def build_model(spec: ModelSpec) -> nn.Module:
         raise InputError(
             "model.convolution, one_logit and open_border describe the paper's decoder; leave them out with light"
         )
-    encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options)
+    if spec.padding not in ("torch", "tensorflow"):
+        raise InputError(f"model.padding is {spec.padding!r}; it must be torch or tensorflow")
+    encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options, padding=spec.padding)
     if spec.expansion != 1:
         slim(encoder, spec.expansion)
     if spec.decoder == "light":
@@ -91,9 +96,9 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
-    if spec.paper_options or spec.one_logit or spec.open_border or spec.expansion != 1:
+    if spec.paper_options or spec.one_logit or spec.open_border or spec.expansion != 1 or spec.padding != "torch":
         raise InputError(
-            "model.paper_options, one_logit, open_border and expansion describe PortraitNet; leave them out here"
+            "model.paper_options, one_logit, open_border, expansion and padding describe PortraitNet; leave them out here"
         )
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")

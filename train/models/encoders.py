@@ -13,11 +13,14 @@ from torch import nn
 
 from ...runtime.errors import InputError
 from ..weights import read_safetensors
+from .padding import use_black_border
 
 STRIDES = [2, 4, 8, 16, 32]
 
 
-def build_encoder(name: str, weights: str = "none", paper_options: bool = False, output_stride: int = 32) -> Any:
+def build_encoder(
+    name: str, weights: str = "none", paper_options: bool = False, output_stride: int = 32, padding: str = "torch"
+) -> Any:
     """A timm feature extractor (a Module with `feature_info`).
 
     Batch x 3 x H x W -> five maps at strides 2, 4, 8, 16 and 32; no stride exceeds `output_stride`, and convolutions
@@ -25,7 +28,8 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False,
 
     `weights` is "imagenet" (timm's pretrained weights, fetched from its hub), "none", or a .safetensors file: one with
     timm's names for this network, or a checkpoint of ours that has this encoder. `paper_options` gives PortraitNet's
-    own MobileNetV2: ReLU in place of ReLU6, and the 1x1 expansion of the first (t = 1) block kept.
+    own MobileNetV2: ReLU in place of ReLU6, and the 1x1 expansion of the first (t = 1) block kept. With `padding`
+    "tensorflow" strided convolutions pad as in `padding.py`; the weights are those for "torch".
     """
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:3]
@@ -33,9 +37,15 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False,
     options: dict[str, Any] = {"act_layer": nn.ReLU} if paper_options else {}
     if output_stride < STRIDES[-1]:
         options["output_stride"] = output_stride
+    if padding == "tensorflow":
+        options["pad_type"] = "same"
     try:
         encoder: Any = timm.create_model(name, features_only=True, pretrained=weights == "imagenet", **options)
     except (NotImplementedError, TypeError) as error:
+        if padding == "tensorflow":
+            raise InputError(
+                f"encoder {name!r} cannot be padded as in TensorFlow; leave model.padding at torch"
+            ) from error
         raise InputError(f"encoder {name!r} cannot be dilated to output stride {output_stride}") from error
     except (OSError, RuntimeError) as error:
         raise InputError(
@@ -51,6 +61,8 @@ def build_encoder(name: str, weights: str = "none", paper_options: bool = False,
         if not name.startswith("mobilenetv2"):
             raise InputError(f"paper_options describe the paper's MobileNetV2; {name!r} has none")
         _keep_first_expansion(encoder)
+    if padding == "tensorflow" and not use_black_border(encoder):
+        raise InputError(f"encoder {name!r} cannot be padded as in TensorFlow; leave model.padding at torch")
     return encoder
 
 
