@@ -86,6 +86,42 @@ def shift_to_bytes(model: Any) -> None:
     graph.outputs = _rewired(graph.outputs, inside, outside, [d.outputs for d in signatures])
 
 
+def fuse_padding(model: Any) -> None:
+    """Let convolutions pad by themselves where a PAD before them does what TensorFlow's SAME would do."""
+    graph = model.subgraphs[0]
+    maker = {int(op.outputs[0]): op for op in graph.operators}
+    readers = Counter(int(tensor) for op in graph.operators for tensor in op.inputs)
+    fused = []
+    for op in graph.operators:
+        pad = maker.get(int(op.inputs[0])) if operator_name(model, op) in ("CONV_2D", "DEPTHWISE_CONV_2D") else None
+        if pad is None or operator_name(model, pad) != "PAD" or readers[int(pad.outputs[0])] != 1:
+            continue
+        amounts = model.buffers[graph.tensors[pad.inputs[1]].buffer].data
+        kind = np.int32 if type_name(graph.tensors[pad.inputs[1]]) == "int32" else np.int64
+        sides, kernel = graph.tensors[pad.inputs[0]].shape, graph.tensors[op.inputs[1]].shape
+        options = op.builtinOptions
+        wanted = [
+            (0, 0),
+            _same_padding(sides[1], kernel[1], options.strideH, options.dilationHFactor),
+            _same_padding(sides[2], kernel[2], options.strideW, options.dilationWFactor),
+            (0, 0),
+        ]
+        if (
+            options.padding == schema.Padding.VALID
+            and np.frombuffer(amounts, kind).tolist() == np.ravel(wanted).tolist()
+        ):
+            options.padding = schema.Padding.SAME
+            op.inputs[0] = pad.inputs[0]
+            fused.append(id(pad))
+    graph.operators = [op for op in graph.operators if id(op) not in fused]
+
+
+def _same_padding(side: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    reach = (kernel - 1) * dilation + 1
+    total = max((-(-side // stride) - 1) * stride + reach - side, 0)
+    return total // 2, total - total // 2
+
+
 def _shifted_twin(graph: Any, index: int) -> int:
     """A uint8 tensor that means the same as int8 tensor `index`; its index."""
     twin = copy.deepcopy(graph.tensors[index])

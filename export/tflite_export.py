@@ -49,7 +49,9 @@ def export_tflite(
     `pictures` (uint8 H x W x 3).
     Raises InputError when an int8 file would hold a float operator or leave XNNPACK in the middle.
     """
-    content = _convert(graph, contract.size)
+    model = flatbuffer.read(_convert(graph, contract.size))
+    flatbuffer.fuse_padding(model)
+    content = flatbuffer.pack(model)
     if precision == "fp16":
         content = _quantize(content, _half_weights())
     elif precision == "int8":

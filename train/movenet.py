@@ -15,7 +15,7 @@ import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import timm
@@ -82,7 +82,7 @@ def backbone(tensors: dict[str, torch.Tensor]) -> Any:
             weight = weight * (normalize.deviation / 127.5)
         with torch.no_grad():
             convolution.weight.copy_(weight)
-            norm.weight.copy_((norm.running_var + norm.eps).sqrt())  # type: ignore[operator]
+            norm.weight.fill_((1 + norm.eps) ** 0.5)  # over a variance of one: a gain of one
             norm.bias.copy_(offset)
     return encoder
 
@@ -111,11 +111,12 @@ def give_statistics(encoder: nn.Module, batches: Iterable[torch.Tensor]) -> None
         count, total, squares = sums[norm]
         mean = total / count
         variance = (squares / count - mean**2).clamp(min=0)
-        gain = norm.weight / (norm.running_var + norm.eps).sqrt()  # type: ignore[operator]
-        norm.bias += gain * (mean - norm.running_mean)  # type: ignore[operator]
+        old_mean, old_variance = cast(torch.Tensor, norm.running_mean), cast(torch.Tensor, norm.running_var)
+        gain = norm.weight / (old_variance + norm.eps).sqrt()
+        norm.bias.add_(gain * (mean - old_mean))
         norm.weight.copy_(gain * (variance + norm.eps).sqrt())
-        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
-        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        old_mean.copy_(mean)
+        old_variance.copy_(variance)
 
 
 def _batches(folder: Path) -> Iterable[torch.Tensor]:

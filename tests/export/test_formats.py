@@ -44,6 +44,15 @@ def test_int8_tflite_is_int8_throughout_in_one_partition(bundle):
     assert parity["xnnpack"]["partitions"] == 1
 
 
+def test_convolutions_pad_by_themselves_where_the_network_pads_as_tensorflow_does(bundle, parsing_bundle):
+    for precision in ("fp32", "int8"):
+        operators = {op.split()[0] for op in flatbuffer.op_histogram(bundle[0] / f"toy-{precision}.tflite")}
+        assert not operators & {"PAD", "SUB"}
+    # Padding on both sides is no convolution's own in TFLite: it stays an operator.
+    assert flatbuffer.op_histogram(parsing_bundle[0] / "toy-int8.tflite")["PAD int8"] == 5
+    assert not {"Pad", "Sub"} & {node.op_type for node in onnx.load(bundle[0] / "toy-fp32.onnx").graph.node}
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_float_tflite_is_delegated_whole(bundle, precision):
     out, _ = bundle

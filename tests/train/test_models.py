@@ -135,6 +135,9 @@ def test_encoder_weights_from_a_file(tmp_path):
         (ModelSpec("pspnet", output_stride=4), "must be 8 or 16"),
         (ModelSpec("pspnet", "edgenext_small"), "cannot be dilated"),
         (ModelSpec(encoder="resnet18", paper_options=True), "paper's MobileNetV2"),
+        (ModelSpec(encoder="resnet18", padding="tensorflow"), "leave model.padding at torch"),
+        (ModelSpec(padding="valid"), "torch or tensorflow"),
+        (ModelSpec("pspnet", padding="tensorflow"), "leave them out"),
         (ModelSpec(encoder_weights="nowhere.safetensors"), "does not exist"),
     ],
 )
@@ -156,3 +159,27 @@ def test_half_of_the_channels_start_for_the_person(decoder):
         background, person = head.weight.unbind(0 if decoder == "paper" else 1)
         towards = (person - background).sum((1, 2))
         assert (towards > 0).sum() == (towards < 0).sum() == 4
+
+
+def test_a_black_border_is_a_row_and_a_column_of_black_pixels():
+    torch.manual_seed(0)
+    encoder = build_encoder("mobilenetv2_035", padding="tensorflow")
+    rgb = torch.rand(1, 3, 32, 64) * 255
+    with_border = torch.nn.functional.pad(rgb, (0, 1, 0, 1))
+    weight = encoder.conv_stem.weight
+    expected = torch.nn.functional.conv2d(Normalize()(with_border), weight, stride=2)
+    torch.testing.assert_close(encoder.conv_stem(Normalize()(rgb)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_tensorflows_padding_takes_the_same_weights_and_moves_the_grid_alone():
+    torch.manual_seed(0)
+    theirs = build_encoder("mobilenetv2_035").eval()
+    ours = build_encoder("mobilenetv2_035", padding="tensorflow").eval()
+    ours.load_state_dict(theirs.state_dict())
+    picture = torch.randn(1, 3, 256, 256)
+    for level, stride in enumerate((2, 4)):
+        moved = torch.roll(picture, (stride - 1, stride - 1), (2, 3))
+        with torch.no_grad():
+            expected, found = theirs(picture)[level], ours(moved)[level]
+        inside = (..., slice(12, -12), slice(12, -12))
+        torch.testing.assert_close(found[inside], expected[inside], atol=1e-4, rtol=1e-4)

@@ -98,7 +98,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
 def _build_dilated(spec: ModelSpec) -> nn.Module:
     if spec.paper_options or spec.one_logit or spec.open_border or spec.expansion != 1 or spec.padding != "torch":
         raise InputError(
-            "model.paper_options, one_logit, open_border, expansion and padding describe PortraitNet; leave them out here"
+            "model.paper_options, one_logit, open_border, expansion and padding are PortraitNet's; leave them out here"
         )
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")

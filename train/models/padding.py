@@ -1,8 +1,9 @@
 """Strided convolutions that phones' runtimes pad by themselves: at the end alone, as TensorFlow does.
 
-torch pads a strided 3x3 convolution on both sides, for which TFLite needs an operator of its own, and another to subtract
-the mean before the first one, so that its zeros are the mean colour. Of a MobileNetV2 at 224x224 in int8 they took 2 of
-16.6 ms. timm's `pad_type="same"` pads at the end; the stem here pads with black, so that it can take the raw picture.
+torch pads a strided 3x3 convolution on both sides, for which TFLite needs an operator of its own, and another to
+subtract the mean before the first one, so that its zeros are the mean colour. timm's `pad_type="same"` pads at the end;
+the stem here pads with black, and takes the raw picture. Without those six operators PortraitNet's int8 TFLite takes
+0.97 of the time, its int8 ONNX 0.95 (224x224, 1 thread, x86).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class BlackBorderStem(nn.Conv2d):
         return (self.weight * self.black).sum((1, 2, 3)).view(1, -1, 1, 1)
 
     def on_raw(self, deviation: torch.Tensor) -> nn.Module:
-        """The same on pictures of 0..`deviation`'s scale that are not normalised, with zeros for padding."""
+        """The same for RGB that is not normalised, in the scale of `deviation` (3 x 1 x 1), with zeros for padding."""
         plain = nn.Conv2d(3, self.out_channels, 3, stride=2)
         shift = self.offset().flatten()
         plain.weight.data = self.weight.detach() / deviation
