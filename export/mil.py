@@ -195,6 +195,14 @@ def _conv(given: dict[str, Any]) -> torch.Tensor:
     return functional.conv2d(x, given["weight"], given.get("bias"), strides, 0, dilations, given["groups"])
 
 
+def _pad(given: dict[str, Any]) -> torch.Tensor:
+    if given["mode"] != "constant":
+        raise InputError(f"padding of mode {given['mode']!r} is not known to this evaluator")
+    # Two numbers an axis, the last axis last; functional.pad wants the last axis first.
+    sides = given["pad"].reshape(-1, 2).flip(0).flatten().tolist()
+    return functional.pad(given["x"], sides, value=given["constant_val"])
+
+
 def _turned(given: dict[str, Any], name: str) -> torch.Tensor:
     return given[name].transpose(-1, -2) if given.get(f"transpose_{name}") else given[name]
 
@@ -222,6 +230,7 @@ def _affine_dequantize(given: dict[str, Any]) -> torch.Tensor:
 
 _OPERATORS = {
     "conv": _conv,
+    "pad": _pad,
     "add": lambda given: given["x"] + given["y"],
     "sub": lambda given: given["x"] - given["y"],
     "mul": lambda given: given["x"] * given["y"],
