@@ -41,7 +41,10 @@ def test_artefact_keeps_the_contract(easy_picture, bundle, checkpoint, kind, pre
     assert 0 <= scores.min() < 0.1
     assert 0.9 < scores.max() <= 1
     expected = TorchBackend.of(checkpoint).run(batch)
-    assert np.abs(scores - expected).max() < {"fp32": 1e-4, "fp16": 0.05, "int8": 0.4}[precision]
+    difference = np.abs(scores - expected)
+    assert difference.mean() < {"fp32": 1e-5, "fp16": 1e-3, "int8": 0.01}[precision]
+    if precision != "int8":  # where a pixel on the outline may turn
+        assert difference.max() < {"fp32": 1e-4, "fp16": 0.05}[precision]
     assert iou(scores > 0.5, expected > 0.5) > 0.97
 
 
