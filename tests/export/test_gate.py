@@ -23,7 +23,8 @@ from portraitnet.train.predict import TorchBackend
 def broken_export(bundle, monkeypatch):
     """An exporter whose files have the head's sign turned: sound ONNX that says the opposite."""
     model = onnx.load(bundle[0] / "toy-fp32.onnx")
-    (head,) = (tensor for tensor in model.graph.initializer if list(tensor.dims) == [1, 8, 3, 3])
+    # The last upsampling and the head, which leave as one: four phases of one channel.
+    (head,) = (tensor for tensor in model.graph.initializer if list(tensor.dims) == [4, 8, 3, 3])
     head.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(head), head.name))
     monkeypatch.setattr(bundle_module, "_write", lambda graph, contract, path, *_: onnx.save(model, path))
 
