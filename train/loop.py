@@ -15,6 +15,7 @@ import yaml
 from lightning.fabric import Fabric
 from rich.progress import Progress
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
@@ -92,6 +93,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         history.__enter__()
     try:
         model.train()
+        if recipe.optimizer.fixed_statistics:
+            _fix_statistics(model)
         for step, batch in enumerate(feed(batches, first_step, fabric.device), start=first_step):
             rate = learning_rate(recipe.optimizer, step, recipe.run.steps)
             inertia = momentum(recipe.optimizer, step, recipe.run.steps)
@@ -233,6 +236,12 @@ def open_fabric(recipe: Recipe, accelerator: str) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _fix_statistics(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
 
 
 def build_optimizer(network: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:

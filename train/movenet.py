@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import timm
@@ -24,13 +23,11 @@ from torch import nn
 
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of
-from ..runtime.geometry import resize
-from ..runtime.images import list_images, load_image
 from .models import Normalize
+from .statistics import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_one
 from .weights import write_safetensors
 
 ENCODER = "mobilenetv2_100"
-_PHOTOGRAPHS, _SIDE = 256, 224
 _BACKBONE = "/model_1/model/"
 _MAX_BYTES = 64 << 20
 
@@ -82,62 +79,20 @@ def backbone(tensors: dict[str, torch.Tensor]) -> Any:
             weight = weight * (normalize.deviation / 127.5)
         with torch.no_grad():
             convolution.weight.copy_(weight)
-            norm.weight.fill_((1 + norm.eps) ** 0.5)  # over a variance of one: a gain of one
-            norm.bias.copy_(offset)
+        set_gain_of_one(norm, offset)
     return encoder
-
-
-@torch.no_grad()
-def give_statistics(encoder: nn.Module, batches: Iterable[torch.Tensor]) -> None:
-    """Let each batch normalisation of `encoder` hold the mean and variance of what reaches it on `batches`.
-
-    Weight and bias are changed with them, so that the network in eval mode computes what it did. `batches` are
-    normalised RGB, batch x 3 x H x W.
-    """
-    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
-    sums: dict[nn.Module, torch.Tensor] = {m: torch.zeros(3, m.num_features, dtype=torch.float64) for m in norms}
-
-    def add(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        x = inputs[0].double()
-        sums[norm] += torch.stack([torch.ones_like(x).sum((0, 2, 3)), x.sum((0, 2, 3)), x.square().sum((0, 2, 3))])
-
-    hooks = [norm.register_forward_pre_hook(add) for norm in norms]
-    encoder.eval()
-    for batch in batches:
-        encoder(batch)
-    for hook in hooks:
-        hook.remove()
-    for norm in norms:
-        count, total, squares = sums[norm]
-        mean = total / count
-        variance = (squares / count - mean**2).clamp(min=0)
-        old_mean, old_variance = cast(torch.Tensor, norm.running_mean), cast(torch.Tensor, norm.running_var)
-        gain = norm.weight / (old_variance + norm.eps).sqrt()
-        norm.bias.add_(gain * (mean - old_mean))
-        norm.weight.copy_(gain * (variance + norm.eps).sqrt())
-        old_mean.copy_(mean)
-        old_variance.copy_(variance)
-
-
-def _batches(folder: Path) -> Iterable[torch.Tensor]:
-    paths = list_images(folder)[:_PHOTOGRAPHS]
-    if len(paths) < 16:
-        raise InputError(f"{folder} holds {len(paths)} photographs; the statistics of each layer need at least 16")
-    for start in range(0, len(paths), 16):
-        pictures = [resize(load_image(path), (_SIDE, _SIDE)) for path in paths[start : start + 16]]
-        yield Normalize()(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float())
 
 
 def main() -> None:
     """Write MoveNet's backbone as .safetensors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("graph", type=Path, help="movenet-lightning.json of the package")
-    parser.add_argument("photographs", type=Path, help=f"folder of photographs; the first {_PHOTOGRAPHS} are looked at")
+    parser.add_argument("photographs", type=Path, help=f"folder of photographs; the first {PHOTOGRAPHS} are looked at")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     try:
         encoder = backbone(read_graph(given.graph))
-        give_statistics(encoder, _batches(given.photographs))
+        give_statistics(encoder, photographs(given.photographs))
         write_safetensors(given.out, encoder.state_dict(), {"encoder": ENCODER})
     except InputError as error:
         parser.exit(2, f"{error}\n")

@@ -92,6 +92,7 @@ class OptimizerSpec:
     poly_power: float = 0.9
     gradient_clip: float = 0.0  # largest norm; 0: none
     encoder_factor: float = 1.0  # of the learning rate, for the encoder's parameters
+    fixed_statistics: bool = False  # batch normalisation keeps the means and variances that it starts with
 
 
 @dataclass(frozen=True)

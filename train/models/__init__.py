@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from .dilated import HEADS, DilatedNet
 from .encoders import build_encoder
 from .padding import DEVIATION, MEAN
 from .portraitnet import LightPortraitNet, Logits, PortraitNet
+from .selfie import SELFIE_ENCODER, SelfieNet
 from .slim import slim
 
 __all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity", "without_training_heads"]
@@ -23,7 +24,7 @@ __all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "co
 class ModelSpec:
     """What to build. A checkpoint carries its own, so that it can be rebuilt from the file alone."""
 
-    architecture: str = "portraitnet"  # or deeplabv3, deeplabv3plus, pspnet, ocr
+    architecture: str = "portraitnet"  # or selfie, deeplabv3, deeplabv3plus, pspnet, ocr
     encoder: str = "mobilenetv2_100"
     encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file (a checkpoint too), or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
@@ -63,8 +64,10 @@ def build_model(spec: ModelSpec) -> nn.Module:
     """Build the network of `spec`, with its encoder's weights loaded. Raises InputError for unknown names."""
     if spec.architecture in HEADS:
         return _build_dilated(spec)
+    if spec.architecture == "selfie":
+        return _build_selfie(spec)
     if spec.architecture != "portraitnet":
-        raise InputError(f"unknown architecture {spec.architecture!r}; known: portraitnet, {', '.join(HEADS)}")
+        raise InputError(f"unknown architecture {spec.architecture!r}; known: portraitnet, selfie, {', '.join(HEADS)}")
     if spec.convolution not in ("separable", "plain"):
         raise InputError(f"model.convolution is {spec.convolution!r}; it must be separable or plain")
     if spec.auxiliary_head:
@@ -93,6 +96,17 @@ def build_model(spec: ModelSpec) -> nn.Module:
         one_logit=spec.one_logit,
         open_border=spec.open_border,
     )
+
+
+def _build_selfie(spec: ModelSpec) -> nn.Module:
+    own = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=spec.edge_head, classes=spec.classes)
+    for field in fields(spec):
+        if getattr(spec, field.name) != getattr(own, field.name):
+            raise InputError(
+                f"model.{field.name} is {getattr(spec, field.name)!r}, but the selfie network has no choice of it: "
+                f"{getattr(own, field.name)!r} is meant (trained weights go to run.start_from)"
+            )
+    return SelfieNet(len(spec.classes), spec.edge_head)
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
