@@ -116,6 +116,65 @@ def fuse_padding(model: Any) -> None:
     graph.operators = [op for op in graph.operators if id(op) not in fused]
 
 
+def write_out_hard_swish(model: Any) -> None:
+    """Replace each HARD_SWISH, which XNNPACK does not take in int8, by x times RELU6(x + 3) times 1/6."""
+    graph = model.subgraphs[0]
+    if not any(operator_name(model, op) == "HARD_SWISH" for op in graph.operators):
+        return
+    three, sixth = (_constant(model, value) for value in (3.0, 1 / 6))
+    written = []
+    for op in graph.operators:
+        if operator_name(model, op) != "HARD_SWISH":
+            written.append(op)
+            continue
+        (x,), (result,) = op.inputs, op.outputs
+        gate, product = (_like(graph, x, name) for name in (b"_gate", b"_gated"))
+        written += [
+            _binary(model, "Add", x, three, gate, schema.ActivationFunctionType.RELU6),
+            _binary(model, "Mul", x, gate, product),
+            _binary(model, "Mul", product, sixth, result),
+        ]
+    graph.operators = written
+
+
+def _constant(model: Any, value: float) -> int:
+    buffer, tensor = schema.BufferT(), schema.TensorT()
+    buffer.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.shape, tensor.type = np.array([1], np.int32), schema.TensorType.FLOAT32
+    tensor.buffer = len(model.buffers) - 1
+    tensor.name = f"constant_{value:.3f}".encode()
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def _like(graph: Any, index: int, suffix: bytes) -> int:
+    twin = copy.deepcopy(graph.tensors[index])
+    twin.name += suffix
+    graph.tensors.append(twin)
+    return len(graph.tensors) - 1
+
+
+def _binary(model: Any, kind: str, a: int, b: int, result: int, activation: int = 0) -> Any:
+    """An ADD or MUL ("Add", "Mul") of two tensors."""
+    options = getattr(schema, f"{kind}OptionsT")()
+    options.fusedActivationFunction = activation
+    return _operator(model, kind, [a, b], [result], options)
+
+
+def _operator(model: Any, kind: str, inputs: list[int], outputs: list[int], options: Any, version: int = 1) -> Any:
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind.upper())
+    code.version = version
+    model.operatorCodes.append(code)
+    op = schema.OperatorT()
+    op.opcodeIndex = len(model.operatorCodes) - 1
+    op.inputs, op.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+    op.builtinOptionsType = getattr(schema.BuiltinOptions, f"{kind}Options")
+    op.builtinOptions = options
+    return op
+
+
 def _same_padding(side: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     reach = (kernel - 1) * dilation + 1
     total = max((-(-side // stride) - 1) * stride + reach - side, 0)
@@ -132,16 +191,7 @@ def _shifted_twin(graph: Any, index: int) -> int:
 
 
 def _quantize(model: Any, source: int, target: int) -> Any:
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
-    code.version = 2
-    model.operatorCodes.append(code)
-    op = schema.OperatorT()
-    op.opcodeIndex = len(model.operatorCodes) - 1
-    op.inputs, op.outputs = np.array([source], np.int32), np.array([target], np.int32)
-    op.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    op.builtinOptions = schema.QuantizeOptionsT()
-    return op
+    return _operator(model, "Quantize", [source], [target], schema.QuantizeOptionsT(), version=2)
 
 
 def _rewired(ends: Any, old: int, new: int, signatures: list[Any]) -> np.ndarray:

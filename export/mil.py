@@ -195,6 +195,13 @@ def _conv(given: dict[str, Any]) -> torch.Tensor:
     return functional.conv2d(x, given["weight"], given.get("bias"), strides, 0, dilations, given["groups"])
 
 
+def _conv_transpose(given: dict[str, Any]) -> torch.Tensor:
+    if _padding(given) != [0, 0, 0, 0] or given["dilations"].tolist() != [1, 1]:
+        raise InputError("a transposed convolution with padding or dilation is not known to this evaluator")
+    strides = given["strides"].tolist()
+    return functional.conv_transpose2d(given["x"], given["weight"], given.get("bias"), strides, groups=given["groups"])
+
+
 def _pad(given: dict[str, Any]) -> torch.Tensor:
     if given["mode"] != "constant":
         raise InputError(f"padding of mode {given['mode']!r} is not known to this evaluator")
@@ -230,12 +237,15 @@ def _affine_dequantize(given: dict[str, Any]) -> torch.Tensor:
 
 _OPERATORS = {
     "conv": _conv,
+    "conv_transpose": _conv_transpose,
     "pad": _pad,
     "add": lambda given: given["x"] + given["y"],
     "sub": lambda given: given["x"] - given["y"],
     "mul": lambda given: given["x"] * given["y"],
     "relu": lambda given: torch.relu(given["x"]),
     "relu6": lambda given: given["x"].clamp(0, 6),
+    "thresholded_relu": lambda given: given["x"] * (given["x"] >= given["alpha"]),
+    "sigmoid_hard": lambda given: (given["alpha"] * given["x"] + given["beta"]).clamp(0, 1),
     "clip": lambda given: given["x"].clamp(given["alpha"], given["beta"]),
     "sigmoid": lambda given: torch.sigmoid(given["x"]),
     "softmax": lambda given: torch.softmax(given["x"], given["axis"]),

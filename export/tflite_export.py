@@ -51,6 +51,8 @@ def export_tflite(
     """
     model = flatbuffer.read(_convert(graph, contract.size))
     flatbuffer.fuse_padding(model)
+    if precision == "int8":
+        flatbuffer.write_out_hard_swish(model)
     content = flatbuffer.pack(model)
     if precision == "fp16":
         content = _quantize(content, _half_weights())

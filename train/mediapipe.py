@@ -5,8 +5,8 @@
     portraitnet train portraitnet_nano run.start_from=selfie.safetensors ...
 
 The published graph (Google, Apache-2.0) holds float16 weights without batch normalisation, which was folded into the
-convolutions; see `statistics.py` for how each layer gets it back. What is written computes MediaPipe's logits, divided by
-20: the same mask at 0.5. Theirs are in the hundreds, so sure that the first thing it would learn is to doubt.
+convolutions; see `statistics.py` for how each layer gets it back. What is written computes MediaPipe's logits, divided
+by 20: the same mask at 0.5. Theirs are in the hundreds, so sure that the first thing it would learn is to doubt.
 """
 
 from __future__ import annotations

@@ -5,11 +5,17 @@ import pytest
 import torch
 
 from portraitnet.benchmarks.contestants import settle
+from portraitnet.export import flatbuffer
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
+from portraitnet.export.graph import DeployedGraph
+from portraitnet.export.tflite_export import export_tflite, residency
+from portraitnet.runtime.backends import open_backend
+from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.checkpoint import Checkpoint
 from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models.selfie import SELFIE_ENCODER
 
 SIZE = (64, 64)
 
@@ -27,9 +33,10 @@ def export(spec, formats, out, precision="fp32"):
 
 
 OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
+SELFIE = ModelSpec("selfie", SELFIE_ENCODER)
 
 
-@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO, OPEN], ids=[*RIVALS, "nano", "open"])
+@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO, OPEN, SELFIE], ids=[*RIVALS, "nano", "open", "selfie"])
 def test_rivals_and_nano_pass_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
     contract = export(spec, formats, tmp_path / "bundle")
@@ -43,3 +50,22 @@ def test_a_network_that_xnnpack_takes_in_pieces_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"XNNPACK partitions instead of 1.*BATCH_MATMUL"):
         export(RIVALS["ocr"], ["tflite"], tmp_path / "bundle", "int8")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_selfie_network_is_int8_throughout_although_xnnpack_has_no_int8_hard_swish(tmp_path):
+    torch.manual_seed(0)
+    graph = DeployedGraph(settle(build_model(SELFIE), SIZE))
+    noise = list(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8))
+    contract = Contract("toy", ("background", "person"), *SIZE)
+    paths = {precision: tmp_path / f"{precision}.tflite" for precision in ("fp32", "int8")}
+    for precision, path in paths.items():
+        export_tflite(graph, contract, path, precision, noise)
+        assert residency(path).partitions == 1
+    assert flatbuffer.op_histogram(paths["fp32"])["HARD_SWISH float32"] == 11
+    assert "HARD_SWISH int8" not in flatbuffer.op_histogram(paths["int8"])
+    written_out = flatbuffer.read(paths["fp32"].read_bytes())
+    flatbuffer.write_out_hard_swish(written_out)
+    rewritten = tmp_path / "rewritten.tflite"
+    rewritten.write_bytes(flatbuffer.pack(written_out))
+    found, expected = (open_backend(path).run(np.stack(noise)) for path in (rewritten, paths["fp32"]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)

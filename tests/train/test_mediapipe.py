@@ -41,11 +41,10 @@ def _write(path, filters):
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT()]
     graph.tensors, graph.operators, model.operatorCodes = [], [], []
-    for kind in (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-                 schema.BuiltinOperator.CUSTOM):  # fmt: skip
+    for name in ("DEQUANTIZE", "CONV_2D", "DEPTHWISE_CONV_2D", "CUSTOM"):
         code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = kind
-        code.customCode = b"Convolution2DTransposeBias" if kind == schema.BuiltinOperator.CUSTOM else None
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+        code.customCode = b"Convolution2DTransposeBias" if name == "CUSTOM" else None
         model.operatorCodes.append(code)
 
     def tensor(values=None):
@@ -97,11 +96,14 @@ def test_a_published_graph_becomes_the_same_network(published, tmp_path):
 def test_the_command_writes_a_checkpoint_that_opens(published, tmp_path, monkeypatch, capsys):
     _write(tmp_path / "selfie.tflite", published[1])
     monkeypatch.setattr(mediapipe, "photographs", lambda folder, side: [torch.randn(2, 3, side, side)])
-    monkeypatch.setattr("sys.argv", ["mediapipe", *(str(tmp_path / n) for n in ("selfie.tflite", "", "out.safetensors"))])
+    monkeypatch.setattr(
+        "sys.argv", ["mediapipe", *(str(tmp_path / n) for n in ("selfie.tflite", "", "out.safetensors"))]
+    )
     mediapipe.main()
     assert "run.start_from" in capsys.readouterr().out
     checkpoint = load_checkpoint(tmp_path / "out.safetensors")
-    assert checkpoint.spec.architecture == "selfie" and checkpoint.size == (256, 256)
+    assert checkpoint.spec.architecture == "selfie"
+    assert checkpoint.size == (256, 256)
 
 
 def test_another_file_is_refused(published, tmp_path):

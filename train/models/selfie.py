@@ -7,6 +7,7 @@ Known from its model card ("MobileNetV3-like backbone with customised decoder bl
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -50,6 +51,7 @@ class SelfieEncoder(nn.Module):
         for stage in _BLOCKS:
             blocks = []
             for kernel, stride, hidden, channels, squeeze, activation in stage:
+                gate: Any = partial(SqueezeExcite, rd_channels=squeeze, force_act_layer=nn.ReLU) if squeeze else None
                 blocks.append(
                     InvertedResidual(
                         width,
@@ -59,7 +61,7 @@ class SelfieEncoder(nn.Module):
                         pad_type="same" if stride > 1 else "",
                         exp_ratio=hidden / width,
                         act_layer=activation,
-                        se_layer=partial(SqueezeExcite, rd_channels=squeeze, force_act_layer=nn.ReLU) if squeeze else None,
+                        se_layer=gate,
                     )
                 )
                 width = channels
@@ -86,7 +88,9 @@ class GatedSkip(nn.Module):
         )
         self.mix = nn.Sequential(*_convolution(channels, channels), nn.ReLU())
         self.smooth = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
         )
 
     def forward(self, deeper: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
