@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from rich.progress import Progress
 
-from ..runtime.geometry import Letterbox
 from ..runtime.metrics import edge_band_iou, flicker
 from ..runtime.segmenter import Segmenter
 from ..runtime.smoothing import AlphaSmoother
@@ -87,7 +86,7 @@ def benchmark_flicker(
 
 def measure(segmenter: Segmenter, clip: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """Flicker, and IoU in the band around the true edge, of the model's alphas and of the smoothed ones."""
-    box = Letterbox.fit(clip[0][0].shape[:2], segmenter.contract.size)
+    box = segmenter.place(clip[0][0].shape[:2])
     smooth = AlphaSmoother()
     truths = [box.content(box.apply_mask(truth.astype(np.uint8))) > 0 for _, truth in clip]
     plain = [segmenter.small_alpha(frame)[1] for frame, _ in clip]

@@ -16,7 +16,6 @@ from ..runtime.backends import open_session
 from ..runtime.contract import Contract
 from ..runtime.errors import InputError
 from ..runtime.files import sha256_of
-from ..runtime.geometry import Letterbox
 from ..runtime.segmenter import Segmenter
 from ..train.datasets.base import PORTRAIT_CLASSES
 from ..train.recipe import parse
@@ -38,7 +37,7 @@ class PeerSpec:
     layout: Literal["nhwc", "nchw"] = "nhwc"
     channel: int = 0  # of the output: the person's
     activation: Literal["none", "sigmoid", "softmax"] = "none"  # that the graph leaves out
-    geometry: Literal["stretch", "letterbox"] = "letterbox"
+    geometry: Literal["stretch", "letterbox-128-centred"] = "letterbox-128-centred"
 
 
 @dataclass(frozen=True)
@@ -121,16 +120,7 @@ class PeerBackend:
         return np.uint8 if self.session.get_inputs()[0].type == "tensor(uint8)" else np.float32
 
 
-class PeerSegmenter(Segmenter):
-    """A Segmenter with the peer's own geometry."""
-
-    def place(self, size: tuple[int, int]) -> Letterbox:
-        if self.contract.geometry == "stretch":
-            return Letterbox(size, self.contract.size, 0, 0, *self.contract.size)
-        return super().place(size)
-
-
-def open_peer(path: Path, threads: int = 1) -> PeerSegmenter:
+def open_peer(path: Path, threads: int = 1) -> Segmenter:
     """The peer that a YAML file describes. Raises InputError when the file is not one, or the model is another."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -145,4 +135,4 @@ def open_peer(path: Path, threads: int = 1) -> PeerSegmenter:
         raise InputError(f"{path.name}: {spec.model} is neither .tflite nor .onnx")
     if spec.sha256 and sha256_of(model) != spec.sha256:
         raise InputError(f"{model} is not the file that {path.name} describes (its hash differs)")
-    return PeerSegmenter(PeerBackend(spec, model, threads))
+    return Segmenter(PeerBackend(spec, model, threads))

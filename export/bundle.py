@@ -142,7 +142,7 @@ def _pictures(calibration: Path | Pictures | None, contract: Contract) -> Pictur
     if isinstance(calibration, Pictures):
         return calibration
     if calibration is not None:
-        return pictures_of(calibration, contract.size, contract.classes)
+        return pictures_of(calibration, contract.size, contract.classes, geometry=contract.geometry)
     if contract.task != "portrait":
         raise InputError(f"a model of {len(contract.classes)} classes needs its own pictures: give --calibration DIR")
     return rendered_pictures(contract.size)

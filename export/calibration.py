@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..runtime.errors import InputError
-from ..runtime.geometry import Letterbox
+from ..runtime.geometry import LETTERBOX, Letterbox
 from ..runtime.images import list_images, load_image
 from ..runtime.metrics import IGNORE
 from ..train.datasets.base import Item
@@ -22,7 +22,7 @@ MOST = 96  # pictures in all; more of them moved no parity figure
 
 @dataclass(frozen=True)
 class Pictures:
-    """Letterboxed uint8 RGB pictures of the model's size, in two halves.
+    """uint8 RGB pictures laid into the model's size, in two halves.
 
     `truths` are label masks of the held-out half, IGNORE outside the picture; None when there are no masks.
     """
@@ -45,7 +45,9 @@ def rendered_pictures(size: tuple[int, int], count: int = MOST) -> Pictures:
     )
 
 
-def pictures_of(folder: Path, size: tuple[int, int], classes: tuple[str, ...], most: int = MOST) -> Pictures:
+def pictures_of(
+    folder: Path, size: tuple[int, int], classes: tuple[str, ...], most: int = MOST, geometry: str = LETTERBOX
+) -> Pictures:
     """Pictures of a `folder` data set (images/ and masks/), or of a plain folder of pictures.
 
     At most `most`, chosen by name; which half each falls in is decided by its bytes. Both are the same on every
@@ -63,7 +65,7 @@ def pictures_of(folder: Path, size: tuple[int, int], classes: tuple[str, ...], m
     images, truths = [], []
     for item in chosen:
         image = load_image(item.image)
-        letterbox = Letterbox.fit(image.shape[:2], size)
+        letterbox = Letterbox.fit(image.shape[:2], size, geometry)
         images.append(letterbox.apply(image))
         if masks:
             mask = masks.check_labels(item, masks.read_mask(item))

@@ -31,7 +31,7 @@ def ship(checkpoint: Path, name: str, calibration: Path, open_border: bool = Fal
     spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
     facts = _without_paths({key: trained.facts[key] for key in ("recipe", "step", "scores")})
     half = folder / f"{name}.safetensors"
-    save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True)
+    save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=trained.geometry)
     with tempfile.TemporaryDirectory() as scratch:
         for kind, precision in (("onnx", "fp32"), ("tflite", "int8")):
             bundle = Path(scratch) / kind

@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import InputError
 from .files import write_text
-from .geometry import GEOMETRY_RULE
+from .geometry import GEOMETRIES, LETTERBOX
 
 FORMAT_VERSION = 1
 METADATA_KEY = "portraitnet"
@@ -50,7 +50,7 @@ class Contract:
     height: int
     width: int
     task: str = "portrait"  # portrait (alpha) | parsing (scores per class)
-    geometry: str = GEOMETRY_RULE
+    geometry: str = LETTERBOX
     format_version: int = FORMAT_VERSION
     encoder: str = ""
     parameters: int = 0
@@ -71,8 +71,8 @@ class Contract:
             )
         if self.task not in ("portrait", "parsing") or len(self.classes) < 2:
             raise InputError(f"task {self.task!r} with {len(self.classes)} classes is not one this version runs")
-        if self.geometry != GEOMETRY_RULE:
-            raise InputError(f"geometry {self.geometry!r} is not known; this version does {GEOMETRY_RULE!r}")
+        if self.geometry not in GEOMETRIES:
+            raise InputError(f"geometry {self.geometry!r} is not known; this version does {' and '.join(GEOMETRIES)}")
         if self.format_version != FORMAT_VERSION:
             raise InputError(
                 f"model contract version {self.format_version}; this version of portraitnet reads {FORMAT_VERSION}"

@@ -1,4 +1,4 @@
-"""The letterbox between a picture of any size and a model's fixed input: one definition for all.
+"""How a picture of any size lies in a model's fixed input: one definition for all.
 
 PortraitNet (Zhang et al., 2019) pads a picture to the centred shape of the model's input and then resizes.
 Here the picture is resized to the rectangle that it fills and laid on a canvas of 128: the same mapping up to
@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 
 PAD_VALUE = 128
-GEOMETRY_RULE = "letterbox-128-centred"
+LETTERBOX = "letterbox-128-centred"
+STRETCH = "stretch"  # to the whole input, whatever its shape: no pixel is wasted, but people change theirs
+GEOMETRIES = (LETTERBOX, STRETCH)
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Letterbox:
     width: int
 
     @classmethod
-    def fit(cls, source: tuple[int, int], target: tuple[int, int]) -> Letterbox:
-        """The largest centred placement of `source` in `target` that keeps its aspect ratio."""
+    def fit(cls, source: tuple[int, int], target: tuple[int, int], geometry: str = LETTERBOX) -> Letterbox:
+        """The largest centred placement of `source` in `target` that keeps its aspect ratio; all of it to STRETCH."""
         (source_height, source_width), (target_height, target_width) = source, target
         if min(*source, *target) < 1:
             raise ValueError(f"sizes must be at least 1 pixel, got {source} into {target}")
+        if geometry == STRETCH:
+            return cls(source, target, 0, 0, *target)
         scale = min(target_height / source_height, target_width / source_width)
         height = min(max(int(source_height * scale + 0.5), 1), target_height)
         width = min(max(int(source_width * scale + 0.5), 1), target_width)

@@ -79,7 +79,7 @@ class Segmenter:
 
     def place(self, size: tuple[int, int]) -> Letterbox:
         """How a picture of `size` (height, width) lies in the model's input."""
-        return Letterbox.fit(size, self.contract.size)
+        return Letterbox.fit(size, self.contract.size, self.contract.geometry)
 
     def small_alpha(self, image: np.ndarray) -> tuple[Letterbox, np.ndarray]:
         """Alpha at the model's size, float32 height x width in [0, 1], and how the picture lies in it."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from ..runtime.geometry import PAD_VALUE
+from ..runtime.geometry import LETTERBOX, PAD_VALUE, STRETCH
 from ..runtime.metrics import IGNORE
 from .draws import Canvases, Draws, RawBatch
 
@@ -31,19 +31,21 @@ class Batch(NamedTuple):
     names: list[str]
 
 
-def make_batch(raw: RawBatch, size: tuple[int, int]) -> Batch:
+def make_batch(raw: RawBatch, size: tuple[int, int], geometry: str = LETTERBOX) -> Batch:
     """The batch of a step, on the device where `raw` is; `size` is the network's (height, width)."""
-    augmented, original, labels = augment(raw.canvases, raw.draws, size)
+    augmented, original, labels = augment(raw.canvases, raw.draws, size, geometry)
     return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge_of(labels), raw.names)
 
 
-def augment(canvases: Canvases, draws: Draws, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Canvases -> (augmented, original, labels) of `size` (height, width).
+def augment(
+    canvases: Canvases, draws: Draws, size: tuple[int, int], geometry: str = LETTERBOX
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Canvases -> (augmented, original, labels) of `size` (height, width), which pictures fill as `geometry` says.
 
     `original` has the geometry and `augmented` also the texture changes; both hold whole numbers, as bytes would.
     """
     view = upper_body(canvases.masks, canvases.rects, draws)
-    picture, labels, inside = warp(canvases, view, draws, size)
+    picture, labels, inside = warp(canvases, view, draws, size, geometry)
     if len(canvases.paste_into):
         picture, labels = paste(picture, labels, inside, canvases, draws)
     original = picture.round()
@@ -78,25 +80,27 @@ def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.
 
 
 def warp(
-    canvases: Canvases, view: torch.Tensor, draws: Draws, size: tuple[int, int]
+    canvases: Canvases, view: torch.Tensor, draws: Draws, size: tuple[int, int], geometry: str = LETTERBOX
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Letterbox each `view` into `size`; zoom, turn, shift and flip it there, in one resampling.
+    """Lay each `view` into `size` by `geometry`; zoom, turn, shift and flip it there, in one resampling.
 
     Returns the pictures (PAD_VALUE outside the view), their labels (background outside), and where the view is.
     """
     (height, width), count = size, len(view)
     rows, columns = _pixel_centres(size, view.device)
     top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
-    fit = torch.minimum(height / (bottom - top), width / (right - left))
+    tall, wide = height / (bottom - top), width / (right - left)
+    if geometry != STRETCH:
+        tall = wide = torch.minimum(tall, wide)
 
     x = torch.where(draws.flip.view(-1, 1, 1), width - columns, columns.expand(count, height, width))
     shift = draws.shift.view(-1, 2, 1, 1)
-    x = x - width / 2 - width * shift[:, 0]
-    y = rows - height / 2 - height * shift[:, 1]
+    zoom = draws.zoom.view(-1, 1, 1)
+    x = (x - width / 2 - width * shift[:, 0]) / (wide * zoom)
+    y = (rows - height / 2 - height * shift[:, 1]) / (tall * zoom)
     cosine, sine = (f(draws.angle).view(-1, 1, 1) for f in (torch.cos, torch.sin))
-    scale = fit * draws.zoom.view(-1, 1, 1)
-    source_x = (cosine * x + sine * y) / scale + (left + right) / 2
-    source_y = (cosine * y - sine * x) / scale + (top + bottom) / 2
+    source_x = cosine * x + sine * y + (left + right) / 2
+    source_y = cosine * y - sine * x + (top + bottom) / 2
     inside = (source_x >= left) & (source_x < right) & (source_y >= top) & (source_y < bottom)
 
     picture = _sample(canvases.images, source_x, source_y)

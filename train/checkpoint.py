@@ -15,6 +15,7 @@ from torch import nn
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_folder_beside
+from ..runtime.geometry import GEOMETRIES, LETTERBOX
 from .models import ModelSpec, build_model
 from .recipe import parse
 from .weights import read_safetensors, write_safetensors
@@ -31,6 +32,7 @@ class Checkpoint:
     spec: ModelSpec
     size: tuple[int, int]  # training input height, width
     facts: dict[str, Any]
+    geometry: str = LETTERBOX  # how a picture fills the input: one of runtime.geometry.GEOMETRIES
 
 
 def save_checkpoint(
@@ -40,13 +42,15 @@ def save_checkpoint(
     size: tuple[int, int],
     facts: dict[str, Any],
     half: bool = False,
+    geometry: str = LETTERBOX,
 ) -> None:
     """Write a network's state dict as one .safetensors file; `half` stores float16."""
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     # The file holds the whole network, so whoever opens it needs no encoder weights from elsewhere.
     rebuilt = dataclasses.asdict(replace(spec, encoder_weights="none"))
-    write_safetensors(path, weights, {"name": path.stem, "model": rebuilt, "size": list(size), **facts})
+    known = {"name": path.stem, "model": rebuilt, "size": list(size), "geometry": geometry}
+    write_safetensors(path, weights, known | facts)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -59,13 +63,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if spec.encoder_weights != "none":
         raise InputError(f"{path}: a checkpoint must not point to other weights ({spec.encoder_weights!r})")
     size = parse(tuple[int, int], facts["size"], str(path))
+    geometry = facts.get("geometry", LETTERBOX)  # the only one there was before files told it
+    if geometry not in GEOMETRIES:
+        raise InputError(f"{path}: geometry {geometry!r} is not known; this version does {' and '.join(GEOMETRIES)}")
     model = build_model(spec)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else error
         raise InputError(f"{path} does not fit the architecture that it names: {str(reason)[:200]}") from error
-    return Checkpoint(str(facts.get("name", path.stem)), model.float().eval(), spec, size, facts)
+    return Checkpoint(str(facts.get("name", path.stem)), model.float().eval(), spec, size, facts, geometry)
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], facts: dict[str, Any]) -> None:

@@ -132,7 +132,8 @@ class AugmentedBatches(Dataset[Batch]):
         self.batches = batches
 
     def __getitem__(self, step: int) -> Batch:
-        return make_batch(self.batches[step], self.batches.recipe.data.size)
+        data = self.batches.recipe.data
+        return make_batch(self.batches[step], data.size, data.geometry)
 
 
 def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[Batch]:
@@ -144,7 +145,7 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
     on_cpu = device.type == "cpu"
     if device.type == "cuda" and _fits(batches, device):
         resident = ResidentBatches(batches, device)
-        yield from (make_batch(resident[step], data.size) for step in steps)
+        yield from (make_batch(resident[step], data.size, data.geometry) for step in steps)
         return
     loader: Iterable[Any] = DataLoader(
         AugmentedBatches(batches) if on_cpu else batches,
@@ -161,7 +162,7 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
             yield loaded
         else:
             here = RawBatch(to_device(loaded.canvases, device), to_device(loaded.draws, device), loaded.names)
-            yield make_batch(here, data.size)
+            yield make_batch(here, data.size, data.geometry)
 
 
 _Named = TypeVar("_Named", Canvases, Draws)

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,18 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
                 scores = _validate(network, average.weights, recipe, held_out)
                 history.scores(done, scores)
                 facts = {"name": recipe.name, "recipe": dataclasses.asdict(recipe), "step": done, "scores": scores}
-                save_checkpoint(out / LAST, average.weights, recipe.model, size, facts)
+                save = partial(
+                    save_checkpoint,
+                    weights=average.weights,
+                    spec=recipe.model,
+                    size=size,
+                    facts=facts,
+                    geometry=recipe.data.geometry,
+                )
+                save(out / LAST)
                 if scores["selection"] > best:
                     best = scores["selection"]
-                    save_checkpoint(out / BEST, average.weights, recipe.model, size, facts)
+                    save(out / BEST)
             if finished or done % recipe.run.checkpoint_every == 0:
                 tensors = {
                     "model": network.state_dict(),
@@ -176,7 +185,7 @@ def _validate(
     """Scores of the averaged weights on each held-out set; `selection` is what the best checkpoint is chosen by."""
     judged = copy.deepcopy(network).float()
     judged.load_state_dict(weights)
-    contract = contract_of(recipe.name, recipe.model.classes, recipe.data.size)
+    contract = contract_of(recipe.name, recipe.model.classes, recipe.data.size, recipe.data.geometry)
     segmenter = Segmenter(TorchBackend(judged.eval(), contract))
     metric = "fg_iou_per_image" if len(recipe.model.classes) == 2 else "miou"
     scores: dict[str, float] = {}

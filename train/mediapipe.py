@@ -23,6 +23,7 @@ from torch import nn
 
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of
+from ..runtime.geometry import STRETCH
 from .checkpoint import save_checkpoint
 from .models import ModelSpec, Normalize, build_model
 from .models.selfie import SELFIE_ENCODER, SelfieNet
@@ -31,6 +32,7 @@ from .statistics import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_o
 _MAX_BYTES = 16 << 20
 STEEPNESS = 20  # on the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24
 _SIZE = 256  # of the general model; the landscape model has the same layers
+FACTS = {"training": {"data": "MediaPipe"}}
 SPEC = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=False)
 
 
@@ -106,7 +108,7 @@ def main() -> None:
     try:
         network = network_of(read_filters(given.model))
         give_statistics(network, photographs(given.photographs, _SIZE))
-        save_checkpoint(given.out, network.state_dict(), SPEC, (_SIZE, _SIZE), {"training": {"data": "MediaPipe"}})
+        save_checkpoint(given.out, network.state_dict(), SPEC, (_SIZE, _SIZE), FACTS, geometry=STRETCH)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {given.out}: start from it with run.start_from={given.out}")

@@ -41,7 +41,7 @@ def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Con
     size = size or checkpoint.size
     parameters, macs = complexity(checkpoint.model, size)
     return replace(
-        contract_of(checkpoint.name, checkpoint.spec.classes, size),
+        contract_of(checkpoint.name, checkpoint.spec.classes, size, checkpoint.geometry),
         encoder=checkpoint.spec.encoder,
         parameters=parameters,
         macs=macs,
@@ -50,7 +50,7 @@ def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Con
     )
 
 
-def contract_of(name: str, classes: tuple[str, ...], size: tuple[int, int]) -> Contract:
-    """The contract of a network with these classes at input `size` (height, width)."""
+def contract_of(name: str, classes: tuple[str, ...], size: tuple[int, int], geometry: str) -> Contract:
+    """The contract of a network with these classes at input `size` (height, width), filled by `geometry`."""
     task = "portrait" if len(classes) == 2 else "parsing"
-    return Contract(name, classes, *size, task=task)
+    return Contract(name, classes, *size, task=task, geometry=geometry)

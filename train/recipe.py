@@ -54,6 +54,7 @@ class AugmentSpec:
 class DataSpec:
     root: str = "."
     size: tuple[int, int] = (224, 224)  # input height, width
+    geometry: Literal["letterbox-128-centred", "stretch"] = "letterbox-128-centred"  # how a picture fills the input
     train: tuple[SourceSpec, ...] = (SourceSpec("synthetic"),)
     validate: tuple[SourceSpec, ...] = (SourceSpec("synthetic", split="val", limit=64),)
     augment: AugmentSpec = AugmentSpec()
