@@ -76,8 +76,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.ndim == 3 and image.shape[2] > 4:  # more than OpenCV averages at once
         parts = [resize(image[..., first : first + 4], size) for first in range(0, image.shape[2], 4)]
         return np.concatenate([part.reshape(*size, -1) for part in parts], axis=2)
-    shrinking = size[0] < image.shape[0] and size[1] < image.shape[1]
+    shrinking = size[0] <= image.shape[0] and size[1] <= image.shape[1]
     height, width = image.shape[:2]
+    if not shrinking and (size[0] < height or size[1] < width):
+        # One side shrinks and the other grows: one after the other, since OpenCV's average is for shrinking alone.
+        return resize(resize(image, (min(size[0], height), min(size[1], width))), size)
     if height >= 4 * size[0] and width >= 4 * size[1] and not (height % 2 or width % 2):
         # The mean of four has a fast path (720p to 224: 4.7 -> 2.0 ms), and the areas stay the same.
         return resize(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), size)

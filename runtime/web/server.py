@@ -68,7 +68,8 @@ def resources(models: list[Path], page: Path = PAGE) -> dict[str, Resource]:
         contract = _contract(model)
         address = f"models/{model.name}"
         site[address] = Resource(_TYPES[".tflite"], model)
-        listed.append({"name": contract.name, "url": address, "height": contract.height, "width": contract.width})
+        facts = {name: getattr(contract, name) for name in ("name", "height", "width", "geometry")}
+        listed.append(facts | {"url": address})
     site["models.json"] = Resource(_TYPES[".json"], None, json.dumps(listed).encode())
     site[""] = site["index.html"]
     return site

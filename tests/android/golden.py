@@ -11,7 +11,7 @@ import numpy as np
 
 from portraitnet.benchmarks.table import LATENCY_COLUMNS
 from portraitnet.runtime.composite import blend, blur_background, replace_background
-from portraitnet.runtime.geometry import Letterbox
+from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
 from portraitnet.runtime.refine import refine_alpha
 from portraitnet.runtime.smoothing import AlphaSmoother
 
@@ -70,9 +70,10 @@ def picture(seed: int, height: int, width: int) -> np.ndarray:
 def _letterboxes() -> list[dict[str, object]]:
     sizes = [(720, 1280), (1280, 720), (480, 640), (1, 5000), (333, 77), (224, 224)]
     cases = []
-    for source, target in product(sizes, [(224, 224), (128, 128), (160, 256)]):
-        box = Letterbox.fit(source, target)
-        cases.append({"sizes": [*source, *target], "box": [box.top, box.left, box.height, box.width]})
+    for source, target, geometry in product(sizes, [(224, 224), (128, 128), (160, 256)], GEOMETRIES):
+        box = Letterbox.fit(source, target, geometry)
+        placed = [box.top, box.left, box.height, box.width]
+        cases.append({"sizes": [*source, *target], "geometry": geometry, "box": placed})
     return cases
 
 
@@ -83,7 +84,8 @@ def _frames(writer: _Writer) -> list[dict[str, object]]:
         for kind in ("rgba", "yuv", "nv21"):
             crop = (4, 2, width - 10, height - 6) if kind == "nv21" else (0, 0, width, height)
             cases.append(_frame(writer, kind, (width, height), crop, degrees, mirror, (64, 64)))
-    cases.append(_frame(writer, "yuv", (1280, 720), (0, 0, 1280, 720), 270, True, (128, 160)))
+    for geometry in GEOMETRIES:
+        cases.append(_frame(writer, "yuv", (1280, 720), (0, 0, 1280, 720), 270, True, (128, 160), geometry))
     return cases
 
 
@@ -95,11 +97,13 @@ def _frame(
     degrees: int,
     mirror: bool,
     target: tuple[int, int],
+    geometry: str = LETTERBOX,
 ) -> dict[str, object]:
     width, height = sensor
     rgb = picture(width + degrees, height, width)
     case: dict[str, object] = {"name": f"{kind} {sensor} {degrees} {mirror}", "sensor": sensor, "crop": crop}
-    case |= {"degrees": degrees, "mirror": mirror, "target": target, "format": "rgba" if kind == "rgba" else "yuv"}
+    case |= {"degrees": degrees, "mirror": mirror, "target": target, "geometry": geometry}
+    case["format"] = "rgba" if kind == "rgba" else "yuv"
     if kind == "rgba":
         case |= _plane(writer, "rgba", np.dstack([rgb, np.full((height, width), 9, np.uint8)]), width * 4 + 12, 4)
     else:
@@ -112,7 +116,7 @@ def _frame(
     left, top, wide, tall = crop
     upright = np.rot90(rgb[top : top + tall, left : left + wide], -degrees // 90)
     upright = np.ascontiguousarray(upright[:, ::-1] if mirror else upright)
-    return {**case, "wanted": writer(Letterbox.fit(upright.shape[:2], target).apply(upright))}
+    return {**case, "wanted": writer(Letterbox.fit(upright.shape[:2], target, geometry).apply(upright))}
 
 
 def _plane(writer: _Writer, name: str, values: np.ndarray, row_stride: int, pixel_stride: int) -> dict[str, object]:

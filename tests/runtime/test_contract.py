@@ -39,7 +39,7 @@ def test_unknown_keys_are_left_to_later_versions(contract):
         ({"classes": "ab"}, "classes a list"),
         ({"classes": None}, "classes a list"),
         ({"name": {}}, "name must be text"),
-        ({"geometry": "stretch"}, "geometry 'stretch'"),
+        ({"geometry": "crop"}, "geometry 'crop'"),
         ({"artefacts": [1]}, "not a portraitnet model contract"),
         ({"artefacts": [{"file": "x"}]}, "not a portraitnet model contract"),
         ({"artefacts": 3}, "not a portraitnet model contract"),

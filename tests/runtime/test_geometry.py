@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from portraitnet.runtime.geometry import PAD_VALUE, Letterbox, resize
+from portraitnet.runtime.geometry import PAD_VALUE, STRETCH, Letterbox, resize
 
 SOURCES = [(720, 1280), (1280, 720), (224, 224), (1, 1), (20_000, 1), (1, 20_000), (333, 77), (31, 32), (2, 3)]
 TARGETS = [(224, 224), (144, 256), (256, 144), (32, 512)]
@@ -40,6 +40,25 @@ def test_round_trip_keeps_a_smooth_picture_in_place(source, target):
     small = box.apply((smooth[..., None] * 255).astype(np.uint8).repeat(3, -1))
     back = box.undo(small[..., 0].astype(np.float32) / 255)
     assert np.abs(back - smooth).max() < 0.01
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_stretched_pictures_fill_the_input_and_come_back(source, target):
+    box = Letterbox.fit(source, target, STRETCH)
+    canvas = box.apply(np.full((*source, 3), 10, np.uint8))
+    assert canvas.shape == (*target, 3)
+    assert (canvas == 10).all()
+    assert box.undo(canvas).shape == (*source, 3)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_a_side_that_shrinks_is_averaged_although_the_other_grows(turn):
+    stripes = np.zeros((300, 20), np.uint8)
+    stripes[::2] = 200  # every other row: any sample that is no mean is 0 or 200
+    small = resize(stripes.T if turn else stripes, (60, 60))
+    assert small.shape == (60, 60)
+    assert np.abs(small.astype(int) - 100).max() <= 20
 
 
 def test_mask_labels_are_never_mixed():

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from itertools import product
 
 import av
 import cv2
@@ -13,7 +14,7 @@ from PIL import Image
 from portraitnet.export.graph import DeployedGraph
 from portraitnet.export.tflite_export import export_tflite
 from portraitnet.runtime.backends import default_weights
-from portraitnet.runtime.geometry import Letterbox
+from portraitnet.runtime.geometry import GEOMETRIES, Letterbox
 from portraitnet.runtime.metrics import iou
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.runtime.smoothing import AlphaSmoother
@@ -270,11 +271,13 @@ def test_letterbox_and_smoothing_are_the_python_ones(page):
     sizes = [(720, 1280), (1280, 720), (224, 224), (1, 900), (333, 77), (31, 32), (1080, 1921)]
     script = """async (sizes) => {
         const {fit} = await import('./letterbox.js');
-        return sizes.map(([h, w]) => [fit(h, w, 224, 224), fit(h, w, 144, 256)]);
+        const geometries = ['letterbox-128-centred', 'stretch'];
+        return sizes.map(([h, w]) => geometries.flatMap((g) => [fit(h, w, 224, 224, g), fit(h, w, 144, 256, g)]));
     }"""
     for size, found in zip(sizes, page.evaluate(script, sizes), strict=True):
-        for target, box in zip([(224, 224), (144, 256)], found, strict=True):
-            wanted = Letterbox.fit(size, target)
+        cases = product(GEOMETRIES, [(224, 224), (144, 256)])
+        for (geometry, target), box in zip(cases, found, strict=True):
+            wanted = Letterbox.fit(size, target, geometry)
             assert box == {"top": wanted.top, "left": wanted.left, "height": wanted.height, "width": wanted.width}
 
     rng, smooth = np.random.default_rng(0), AlphaSmoother()

@@ -29,7 +29,7 @@ async function compileForGpu(url) {
 
 export class Segmenter {
   /**
-   * Open `model` ({url, height, width}) as models.json lists it, on the CPU or, with onGpu, by WebGPU.
+   * Open `model` ({url, height, width, geometry}) as models.json lists it, on the CPU or, with onGpu, by WebGPU.
    * What the GPU does not take whole (int8 models, for one) runs on the CPU; `processor` tells where it is.
    */
   static async open(model, onGpu = false) {
@@ -42,8 +42,8 @@ export class Segmenter {
     return new Segmenter(onCpu, model, `${threads} thread(s)`);
   }
 
-  constructor(compiled, {height, width}, processor) {
-    Object.assign(this, {compiled, height, width, processor});
+  constructor(compiled, {height, width, geometry}, processor) {
+    Object.assign(this, {compiled, height, width, geometry, processor});
     this.canvas = new OffscreenCanvas(width, height);
     this.context = this.canvas.getContext('2d', {willReadFrequently: true});
     this.bytes = compiled.getInputDetails()[0].dtype === 'uint8';
@@ -57,7 +57,7 @@ export class Segmenter {
 
   /** Alpha (Float32Array height x width, 0..1) of a drawable of the given size, and where it lies in it. */
   async alpha(drawable, sourceHeight, sourceWidth) {
-    const box = fit(sourceHeight, sourceWidth, this.height, this.width);
+    const box = fit(sourceHeight, sourceWidth, this.height, this.width, this.geometry);
     this.context.fillStyle = PAD;
     this.context.fillRect(0, 0, this.width, this.height);
     this.context.imageSmoothingQuality = 'high';

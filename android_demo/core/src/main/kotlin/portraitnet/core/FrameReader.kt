@@ -21,12 +21,14 @@ data class Crop(val left: Int, val top: Int, val width: Int, val height: Int)
 data class Orientation(val degrees: Int, val mirror: Boolean)
 
 /**
- * Reads frames of one geometry, upright and letterboxed, as RGB bytes (height x width x 3) of the target.
+ * Reads frames of one geometry, upright and laid into the target, as RGB bytes (height x width x 3) of the target.
  *
  * All tables and rows are made once; [read] allocates nothing. Each source pixel is looked at once, however much it
  * shrinks, so nothing aliases.
  */
-class FrameReader(crop: Crop, orientation: Orientation, targetHeight: Int, targetWidth: Int) {
+class FrameReader(
+    crop: Crop, orientation: Orientation, targetHeight: Int, targetWidth: Int, geometry: String = LETTERBOX,
+) {
     private val crop = crop
     private val turned = orientation.degrees % 180 != 0
 
@@ -44,7 +46,7 @@ class FrameReader(crop: Crop, orientation: Orientation, targetHeight: Int, targe
         require(crop.left % 2 == 0 && crop.top % 2 == 0 && crop.left >= 0 && crop.top >= 0) { "$crop: even corner wanted" }
         val height = if (turned) crop.width else crop.height
         val width = if (turned) crop.height else crop.width
-        letterbox = Letterbox.fit(height, width, targetHeight, targetWidth)
+        letterbox = Letterbox.fit(height, width, targetHeight, targetWidth, geometry)
         val (upright, across) = Taps.resizing(height, width, letterbox.height, letterbox.width)
         val sideways = if (orientation.mirror) across.backwards() else across
         when (orientation.degrees) {

@@ -71,7 +71,7 @@ class LiveProcessor(private val contract: ModelContract, private val io: ModelIo
         private val turned = orientation.degrees % 180 != 0
         private val height = if (turned) crop.width else crop.height
         private val width = if (turned) crop.height else crop.width
-        val forModel = FrameReader(crop, orientation, contract.height, contract.width)
+        val forModel = FrameReader(crop, orientation, contract.height, contract.width, contract.geometry)
         val forEyes = FrameReader(crop, orientation, height, width)
         val image = ByteArray(height * width * 3)
         val mask = ByteArray(height * width)

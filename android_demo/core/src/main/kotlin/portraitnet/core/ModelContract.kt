@@ -28,6 +28,7 @@ data class ModelContract(
     val parameters: Long,
     val macs: Long,
     val artefacts: List<Artefact>,
+    val geometry: String = LETTERBOX,
 ) {
     /** The TFLite file to run: int8 if there is one. */
     val tflite: Artefact?
@@ -44,7 +45,7 @@ data class ModelContract(
             try {
                 val facts = JSONObject(json)
                 val contract = read(facts)
-                contract.check(facts.optString("geometry"), facts.optInt("format_version"), facts.optString("task"))
+                contract.check(facts.optInt("format_version"), facts.optString("task"))
                 return contract
             } catch (error: JSONException) {
                 throw ContractException("model.json is not a portraitnet model contract: ${error.message}")
@@ -71,6 +72,7 @@ data class ModelContract(
                         one.getString("sha256"), one.getLong("bytes"), residency(one.optJSONObject("parity")),
                     )
                 },
+                facts.optString("geometry"),
             )
         }
 
@@ -80,10 +82,10 @@ data class ModelContract(
         }
     }
 
-    private fun check(geometry: String, version: Int, task: String) {
+    private fun check(version: Int, task: String) {
         fun refuse(reason: String): Nothing = throw ContractException("model.json: $reason")
         if (version != 1) refuse("format version $version; this app reads 1")
-        if (geometry != "letterbox-128-centred") refuse("geometry '$geometry' is not known to this app")
+        if (geometry != LETTERBOX && geometry != STRETCH) refuse("geometry '$geometry' is not known to this app")
         if (task != "portrait" || classes.size != 2) refuse("task '$task' with ${classes.size} classes; this app wants a portrait model")
         for (side in listOf(height, width)) if (side !in 32..1024 || side % 32 != 0) refuse("input size $height x $width")
         for (artefact in artefacts) if (!FILE_NAME.matches(artefact.file)) refuse("'${artefact.file}' is no plain file name")

@@ -36,8 +36,8 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
 
     companion object {
         /**
-         * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers when both sides
-         * shrink, else bilinear. A picture four times as large or more is halved first while its sides are even, as
+         * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
+         * shrinks, else bilinear. A picture four times as large or more is halved first while its sides are even, as
          * runtime/geometry.py does.
          */
         fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
@@ -50,9 +50,10 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
                 tall /= 2
                 wide /= 2
             }
-            val make = if (shrinks) ::areas else ::bilinear
-            return make(tall, height).spread(1 shl halvings) to make(wide, width).spread(1 shl halvings)
+            return along(tall, height).spread(1 shl halvings) to along(wide, width).spread(1 shl halvings)
         }
+
+        private fun along(source: Int, target: Int): Taps = if (target <= source) areas(source, target) else bilinear(source, target)
 
         private fun areas(source: Int, target: Int): Taps = build(source, target) { i ->
             val scale = source.toDouble() / target

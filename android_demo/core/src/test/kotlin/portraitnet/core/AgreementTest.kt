@@ -12,7 +12,7 @@ class AgreementTest {
     fun letterboxesArePixelEqual() {
         for (case in Golden.cases("letterboxes")) {
             val (sourceHeight, sourceWidth, height, width) = ints(case, "sizes")
-            val box = Letterbox.fit(sourceHeight, sourceWidth, height, width)
+            val box = Letterbox.fit(sourceHeight, sourceWidth, height, width, case.getString("geometry"))
             assertEquals(ints(case, "box"), listOf(box.top, box.left, box.height, box.width))
         }
     }
@@ -24,7 +24,8 @@ class AgreementTest {
             val (left, top, cropWidth, cropHeight) = ints(case, "crop")
             val (targetHeight, targetWidth) = ints(case, "target")
             val orientation = Orientation(case.getInt("degrees"), case.getBoolean("mirror"))
-            val reader = FrameReader(Crop(left, top, cropWidth, cropHeight), orientation, targetHeight, targetWidth)
+            val geometry = case.getString("geometry")
+            val reader = FrameReader(Crop(left, top, cropWidth, cropHeight), orientation, targetHeight, targetWidth, geometry)
             val frame = if (case.getString("format") == "rgba") RgbaFrame(width, height, plane(case, "rgba"))
             else YuvFrame(width, height, plane(case, "y"), plane(case, "u"), plane(case, "v"))
             val found = ByteArray(targetHeight * targetWidth * 3)

@@ -38,12 +38,18 @@ class ContractTest {
     fun int8IsPreferred() = assertEquals("m-int8.tflite", ModelContract.parse(good).tflite?.file)
 
     @Test
+    fun bothGeometriesAreRead() {
+        assertEquals(LETTERBOX, ModelContract.parse(good).geometry)
+        assertEquals(STRETCH, ModelContract.parse(good.replace(LETTERBOX, "stretch")).geometry)
+    }
+
+    @Test
     fun whatIsNoContractOfOursIsRefusedInOneSentence() {
         val changes = mapOf(
             "\"height\": 224" to "\"height\": 100000" to "input size 100000 x 160",
             "\"height\": 224" to "\"height\": 225" to "input size 225",
             "m-int8.tflite" to "../../m-int8.tflite" to "no plain file name",
-            "letterbox-128-centred" to "stretch" to "geometry 'stretch'",
+            "letterbox-128-centred" to "crop" to "geometry 'crop'",
             "\"format_version\": 1" to "\"format_version\": 2" to "format version 2",
             "\"person\"" to "\"hair\", \"skin\"" to "3 classes",
             "\"name\": \"m\"," to "" to "not a portraitnet model contract",
