@@ -162,8 +162,8 @@ def _collapse_head(model: nn.Module) -> bool:
         return True
     if head.out_channels != 2:
         return False
-    background, person = head.weight.data.unbind(int(isinstance(head, nn.ConvTranspose2d)))
-    head.weight.data = (person - background).unsqueeze(int(isinstance(head, nn.ConvTranspose2d)))
+    background, person = head.weight.data.unbind()
+    head.weight.data = (person - background).unsqueeze(0)
     if head.bias is not None:
         head.bias.data = head.bias.data[1:] - head.bias.data[:1]
     head.out_channels = 1

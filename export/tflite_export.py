@@ -32,6 +32,7 @@ from .graph import ChannelsLast, DeployedGraph
 from .quiet import quiet
 
 _SIGNATURE, _INPUT = "serving_default", "args_0"
+_LOGIT = 8.0  # 255 times the sigmoid of -8 is 0.09
 _INPUT_TENSOR = f"{_SIGNATURE}_{_INPUT}"
 
 
@@ -183,7 +184,22 @@ def _ranges(content: bytes, tool: Any, pictures: Sequence[np.ndarray], threads: 
     picture_range = ranges[_INPUT_TENSOR]
     picture_range["min"] = np.zeros_like(picture_range["min"])
     picture_range["max"] = np.full_like(picture_range["max"], 255)
+    # Beyond these the output byte does not change, so the steps are better spent on what is in doubt.
+    for name in _sigmoid_inputs(content):
+        ranges[name]["min"] = np.maximum(ranges[name]["min"], -_LOGIT)
+        ranges[name]["max"] = np.minimum(ranges[name]["max"], _LOGIT)
     return ranges
+
+
+def _sigmoid_inputs(content: bytes) -> list[str]:
+    """The name of the logits, where the model's output is their sigmoid."""
+    model = flatbuffer.read(content)
+    graph = model.subgraphs[0]
+    return [
+        graph.tensors[op.inputs[0]].name.decode()
+        for op in graph.operators
+        if op.outputs[0] in graph.outputs and flatbuffer.operator_name(model, op) == "LOGISTIC"
+    ]
 
 
 def _half_weights() -> Any:

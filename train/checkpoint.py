@@ -21,6 +21,7 @@ from .recipe import parse
 from .weights import read_safetensors, write_safetensors
 
 _STATE = re.compile(r"step-(\d{8})")
+_RETIRED = {"decoder": "paper", "expansion": 1.0}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     weights, facts = read_safetensors(path)
     if "model" not in facts or "size" not in facts:
         raise InputError(f"{path} holds tensors but no portraitnet model facts: it is not a checkpoint of ours")
-    spec = parse(ModelSpec, facts["model"], str(path))
+    spec = parse(ModelSpec, _without_retired(facts["model"]), str(path))
     if spec.encoder_weights != "none":
         raise InputError(f"{path}: a checkpoint must not point to other weights ({spec.encoder_weights!r})")
     size = parse(tuple[int, int], facts["size"], str(path))
@@ -73,6 +74,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else error
         raise InputError(f"{path} does not fit the architecture that it names: {str(reason)[:200]}") from error
     return Checkpoint(str(facts.get("name", path.stem)), model.float().eval(), spec, size, facts, geometry)
+
+
+def _without_retired(model: Any) -> Any:
+    """The model facts without choices that are gone, where the file made the one that is left."""
+    if not isinstance(model, dict):
+        return model
+    return {key: value for key, value in model.items() if key not in _RETIRED or value != _RETIRED[key]}
 
 
 def save_state(folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], facts: dict[str, Any]) -> None:

@@ -21,7 +21,6 @@ SIZE = (64, 64)
 
 
 RIVALS = {name: ModelSpec(name, "mobilenetv2_100", auxiliary_head=True) for name in ("deeplabv3plus", "pspnet", "ocr")}
-NANO = ModelSpec(encoder="mobilenetv2_035", expansion=0.4, decoder="light")
 
 
 def export(spec, formats, out, precision="fp32"):
@@ -36,8 +35,8 @@ OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
 SELFIE = ModelSpec("selfie", SELFIE_ENCODER)
 
 
-@pytest.mark.parametrize("spec", [*RIVALS.values(), NANO, OPEN, SELFIE], ids=[*RIVALS, "nano", "open", "selfie"])
-def test_rivals_and_nano_pass_the_gate_in_every_format(spec, tmp_path):
+@pytest.mark.parametrize("spec", [*RIVALS.values(), OPEN, SELFIE], ids=[*RIVALS, "open", "selfie"])
+def test_every_architecture_passes_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
     contract = export(spec, formats, tmp_path / "bundle")
     assert [artefact.format for artefact in contract.artefacts] == formats

@@ -63,14 +63,12 @@ def test_other_transposed_convolutions_are_left_alone(up):
         ModelSpec(encoder="resnet18", convolution="plain", open_border=True, one_logit=True),
         ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True),
         ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", paper_options=True),
-        ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", decoder="light", expansion=0.5),
         ModelSpec(encoder="efficientnet_lite0", padding="tensorflow", convolution="plain"),  # 5x5 filters as well
         ModelSpec("selfie", SELFIE_ENCODER),
         ModelSpec("selfie", SELFIE_ENCODER, classes=("a", "b", "c")),
     ],
     ids=lambda spec: "-".join(
-        [spec.encoder, str(len(spec.classes)), spec.convolution, spec.decoder, spec.padding]
-        + ["open"] * spec.open_border
+        [spec.encoder, str(len(spec.classes)), spec.convolution, spec.padding] + ["open"] * spec.open_border
     ),
 )
 def test_deployed_graph_equals_the_trained_network(spec):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from portraitnet.runtime.geometry import Letterbox
+from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
 from portraitnet.train import augment
 from portraitnet.train.draws import Canvases, draw
 from portraitnet.train.recipe import AugmentSpec, SourceSpec
@@ -31,20 +31,21 @@ def draws_of(spec, count=1, seed=0, **source):
     return draw(seed, 0, count, [5], [SourceSpec("folder", **source)], spec)[1]
 
 
-def warped(canvases, spec, size, seed=0):
+def warped(canvases, spec, size, seed=0, geometry=LETTERBOX):
     draws = draws_of(spec, len(canvases.images), seed)
     picture, labels, inside = augment.warp(
-        canvases, augment.upper_body(canvases.masks, canvases.rects, draws), draws, size
+        canvases, augment.upper_body(canvases.masks, canvases.rects, draws), draws, size, geometry
     )
     return picture.permute(0, 2, 3, 1).numpy(), labels.numpy(), inside.numpy()
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("shape", [(120, 90), (90, 120), (700, 500)])
-def test_geometry_at_rest_is_the_letterbox(shape):
+def test_geometry_at_rest_is_the_runtimes(shape, geometry):
     """Training sees the pixels that the runtime will see."""
     image, mask = scene(*shape)
-    pictures, labels, _ = warped(on_canvas(image, mask, (128, 128)), STILL, (64, 64))
-    box = Letterbox.fit(shape, (64, 64))
+    pictures, labels, _ = warped(on_canvas(image, mask, (128, 128)), STILL, (64, 64), geometry=geometry)
+    box = Letterbox.fit(shape, (64, 64), geometry)
     assert np.abs(pictures[0] - box.apply(image)).mean() < 3
     assert (labels[0] != box.apply_mask(mask)).mean() < 0.02
 

@@ -5,6 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.geometry import LETTERBOX, STRETCH
+from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.checkpoint import (
     flatten_optimizer,
     load_checkpoint,
@@ -14,6 +16,7 @@ from portraitnet.train.checkpoint import (
     save_state,
 )
 from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.predict import TorchBackend
 from portraitnet.train.weights import write_safetensors
 
 SPEC = ModelSpec(encoder="mobilenetv3_small_100")
@@ -35,6 +38,30 @@ def test_a_checkpoint_rebuilds_its_model_from_the_file_alone(saved):
     assert not loaded.model.training
     for key, value in model.state_dict().items():
         torch.testing.assert_close(loaded.model.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_says_how_pictures_fill_its_input(saved, tmp_path):
+    model, file = saved
+    assert load_checkpoint(file).geometry == LETTERBOX
+    stretched = tmp_path / "stretched.safetensors"
+    save_checkpoint(stretched, model.state_dict(), SPEC, (64, 64), {}, geometry=STRETCH)
+    backend = TorchBackend.of(load_checkpoint(stretched))
+    assert backend.contract.geometry == STRETCH
+    assert Segmenter(backend).place((30, 90)).height == 64
+    save_checkpoint(stretched, model.state_dict(), SPEC, (64, 64), {}, geometry="crop")
+    with pytest.raises(InputError, match="geometry 'crop' is not known"):
+        load_checkpoint(stretched)
+
+
+def test_older_files_may_name_choices_that_are_gone(saved, tmp_path):
+    model, _ = saved
+    old = tmp_path / "old.safetensors"
+    facts = {"model": {"encoder": SPEC.encoder, "decoder": "paper", "expansion": 1.0}, "size": [64, 64]}
+    write_safetensors(old, model.state_dict(), facts)
+    assert load_checkpoint(old).spec == SPEC
+    write_safetensors(old, model.state_dict(), {**facts, "model": {**facts["model"], "decoder": "light"}})
+    with pytest.raises(InputError, match="decoder"):
+        load_checkpoint(old)
 
 
 def test_half_precision_halves_the_file(saved, tmp_path):

@@ -14,11 +14,14 @@ import yaml
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.geometry import STRETCH
 from portraitnet.runtime.segmenter import Segmenter
-from portraitnet.train.checkpoint import load_checkpoint
+from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.evaluate import evaluate
 from portraitnet.train.loop import _as_yaml, train
+from portraitnet.train.mediapipe import SPEC
+from portraitnet.train.models import build_model
 from portraitnet.train.predict import TorchBackend
 
 from .conftest import small_recipe
@@ -105,6 +108,26 @@ def test_training_learns_and_the_checkpoint_gives_the_scores_it_states(tmp_path,
     scores = evaluate(Segmenter(TorchBackend.of(checkpoint)), Folder(folder_set)).summary()
     assert scores["fg_iou_per_image"] == pytest.approx(stated, abs=1e-4)
     assert stated > 0.7
+
+
+def test_fixed_statistics_stay_while_weights_learn_and_the_geometry_travels_with_them(tmp_path, folder_set):
+    torch.manual_seed(0)
+    start = build_model(SPEC).state_dict()
+    save_checkpoint(tmp_path / "start.safetensors", start, SPEC, (64, 64), {}, geometry=STRETCH)
+    recipe = small_recipe(
+        folder_set,
+        model={"architecture": "selfie", "encoder": SPEC.encoder},
+        run={"steps": 2, "start_from": str(tmp_path / "start.safetensors"), "ema_decay": 0},
+        optimizer={"fixed_statistics": True},
+        data={"size": [64, 64], "geometry": STRETCH},
+    )
+    checkpoint = load_checkpoint(train(recipe, tmp_path / "run", accelerator="cpu"))
+    assert checkpoint.geometry == STRETCH
+    learned = checkpoint.model.state_dict()
+    kept = [key for key in start if "running" in key]
+    assert len(kept) == 2 * sum(isinstance(m, torch.nn.BatchNorm2d) for m in checkpoint.model.modules())
+    assert all(torch.equal(learned[key], start[key]) for key in kept)
+    assert not torch.equal(learned["encoder.bn1.weight"], start["encoder.bn1.weight"])
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_pictures(tmp_path, folder_set):

@@ -1,5 +1,4 @@
 import csv
-from dataclasses import replace
 
 import pytest
 import torch
@@ -72,26 +71,3 @@ def test_a_run_that_starts_from_a_checkpoint_wants_no_other_weights(folder_set, 
     monkeypatch.setattr("timm.models._builder.load_pretrained", nothing_to_fetch)
     recipe = small_recipe(folder_set, model={"encoder_weights": "imagenet"}, run={"steps": 1, "start_from": checkpoint})
     assert train(recipe, tmp_path / "run", accelerator="cpu").is_file()
-
-
-def test_a_slim_encoder_keeps_the_strongest_channels_of_a_full_one(tmp_path):
-    full = build_model(OTHER)
-    block = full.encoder.blocks[2][1]
-    hidden = block.conv_dw.out_channels
-    with torch.no_grad():
-        block.bn2.weight[::2] = 1e-4  # every other channel says nothing
-    save_checkpoint(tmp_path / "full.safetensors", full.state_dict(), OTHER, (64, 64), {})
-    network = build_model(
-        replace(OTHER, expansion=0.5, decoder="light", encoder_weights=str(tmp_path / "full.safetensors"))
-    )
-    kept = network.encoder.blocks[2][1]
-    assert kept.conv_dw.out_channels == hidden // 2 == 48
-    torch.testing.assert_close(kept.conv_dw.weight, block.conv_dw.weight[1::2])
-    torch.testing.assert_close(kept.conv_pwl.weight, block.conv_pwl.weight[:, 1::2])
-    picture = torch.rand(1, 16, 8, 8)
-    torch.testing.assert_close(kept.eval()(picture), block.eval()(picture), atol=1e-2, rtol=0)
-
-
-def test_only_inverted_residuals_can_be_slimmed():
-    with pytest.raises(InputError, match=r"model\.expansion is 0\.5"):
-        build_model(ModelSpec(encoder="resnet18", expansion=0.5))

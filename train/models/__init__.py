@@ -13,9 +13,8 @@ from ...runtime.errors import InputError
 from .dilated import HEADS, DilatedNet
 from .encoders import build_encoder
 from .padding import DEVIATION, MEAN
-from .portraitnet import LightPortraitNet, Logits, PortraitNet
+from .portraitnet import Logits, PortraitNet
 from .selfie import SELFIE_ENCODER, SelfieNet
-from .slim import slim
 
 __all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity", "without_training_heads"]
 
@@ -28,11 +27,9 @@ class ModelSpec:
     encoder: str = "mobilenetv2_100"
     encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file (a checkpoint too), or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
-    expansion: float = 1.0  # share of the hidden channels that the encoder's inverted residuals keep
     padding: str = (
         "torch"  # or tensorflow: strided convolutions pad as phones' runtimes do by themselves; exports faster
     )
-    decoder: str = "paper"  # of portraitnet: paper, or light (nothing at full size but the mask itself)
     open_border: bool = (
         False  # the paper's heads see zeros past the border; or the last upsampling, run on: exports faster
     )
@@ -74,19 +71,9 @@ def build_model(spec: ModelSpec) -> nn.Module:
         raise InputError(f"model.auxiliary_head belongs to {', '.join(HEADS)}; portraitnet has edge_head")
     if spec.one_logit and len(spec.classes) != 2:
         raise InputError(f"model.one_logit tells two classes apart, not {len(spec.classes)}")
-    if spec.decoder not in ("paper", "light"):
-        raise InputError(f"model.decoder is {spec.decoder!r}; it must be paper or light")
-    if spec.decoder == "light" and (spec.convolution != "separable" or spec.one_logit or spec.open_border):
-        raise InputError(
-            "model.convolution, one_logit and open_border describe the paper's decoder; leave them out with light"
-        )
     if spec.padding not in ("torch", "tensorflow"):
         raise InputError(f"model.padding is {spec.padding!r}; it must be torch or tensorflow")
     encoder = build_encoder(spec.encoder, spec.encoder_weights, spec.paper_options, padding=spec.padding)
-    if spec.expansion != 1:
-        slim(encoder, spec.expansion)
-    if spec.decoder == "light":
-        return LightPortraitNet(encoder, encoder.feature_info.channels(), len(spec.classes), spec.edge_head)
     return PortraitNet(
         encoder,
         encoder.feature_info.channels(),
@@ -110,9 +97,9 @@ def _build_selfie(spec: ModelSpec) -> nn.Module:
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
-    if spec.paper_options or spec.one_logit or spec.open_border or spec.expansion != 1 or spec.padding != "torch":
+    if spec.paper_options or spec.one_logit or spec.open_border or spec.padding != "torch":
         raise InputError(
-            "model.paper_options, one_logit, open_border, expansion and padding are PortraitNet's; leave them out here"
+            "model.paper_options, one_logit, open_border and padding are PortraitNet's; leave them out here"
         )
     if spec.output_stride not in (8, 16):
         raise InputError(f"model.output_stride is {spec.output_stride}; it must be 8 or 16")
