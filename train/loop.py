@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from .losses import Losses, portrait_losses
 from .models import Normalize, build_model
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
+from .rounding import rounded_activations
 from .schedule import learning_rate, momentum
 from .transfer import open_teacher, start_from
 
@@ -102,7 +104,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
                 group |= {"momentum": inertia} if "momentum" in group else {"betas": (inertia, group["betas"][1])}
-            losses = batch_losses(model, normalize, batch, recipe, class_weights, teacher)
+            with rounded_activations(model) if recipe.run.rounded_activations else nullcontext():
+                losses = batch_losses(model, normalize, batch, recipe, class_weights, teacher)
             if not torch.isfinite(losses.total):
                 raise InputError(
                     f"loss is {losses.total.item()} at step {step}; its pictures were: {', '.join(batch.names)}. "

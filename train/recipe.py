@@ -104,6 +104,7 @@ class RunSpec:
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"  # 64: to tell rounding from mistakes
     ema_decay: float = 0.998  # 0: none
+    rounded_activations: bool = False  # as int8 will round them: for a last, short run at a low learning rate
     evaluate_every: int = 500
     checkpoint_every: int = 100
     log_every: int = 10
