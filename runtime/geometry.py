@@ -14,8 +14,10 @@ import numpy as np
 
 PAD_VALUE = 128
 LETTERBOX = "letterbox-128-centred"
-STRETCH = "stretch"  # to the whole input, whatever its shape: no pixel is wasted, but people change theirs
-GEOMETRIES = (LETTERBOX, STRETCH)
+STRETCH = "stretch-1.5-128-centred"  # a photograph of 3:2 fills a square; one of 9:16 is not squashed to it
+FILL = "stretch"  # of models by others
+# How much more one side may be stretched than the other.
+GEOMETRIES = {LETTERBOX: 1.0, STRETCH: 1.5, FILL: float("inf")}
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,15 @@ class Letterbox:
 
     @classmethod
     def fit(cls, source: tuple[int, int], target: tuple[int, int], geometry: str = LETTERBOX) -> Letterbox:
-        """The largest centred placement of `source` in `target` that keeps its aspect ratio; all of it to STRETCH."""
+        """The largest centred placement of `source` in `target` that `geometry`, one of GEOMETRIES, allows."""
         (source_height, source_width), (target_height, target_width) = source, target
         if min(*source, *target) < 1:
             raise ValueError(f"sizes must be at least 1 pixel, got {source} into {target}")
-        if geometry == STRETCH:
-            return cls(source, target, 0, 0, *target)
-        scale = min(target_height / source_height, target_width / source_width)
-        height = min(max(int(source_height * scale + 0.5), 1), target_height)
-        width = min(max(int(source_width * scale + 0.5), 1), target_width)
+        limit = GEOMETRIES[geometry]
+        tall, wide = target_height / source_height, target_width / source_width
+        tall, wide = min(tall, limit * wide), min(wide, limit * tall)
+        height = min(max(int(source_height * tall + 0.5), 1), target_height)
+        width = min(max(int(source_width * wide + 0.5), 1), target_width)
         top, left = (target_height - height) // 2, (target_width - width) // 2
         return cls(source, target, top, left, height, width)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from ..runtime.geometry import LETTERBOX, PAD_VALUE, STRETCH
+from ..runtime.geometry import GEOMETRIES, LETTERBOX, PAD_VALUE
 from ..runtime.metrics import IGNORE
 from .draws import Canvases, Draws, RawBatch
 
@@ -90,8 +90,8 @@ def warp(
     rows, columns = _pixel_centres(size, view.device)
     top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
     tall, wide = height / (bottom - top), width / (right - left)
-    if geometry != STRETCH:
-        tall = wide = torch.minimum(tall, wide)
+    limit = GEOMETRIES[geometry]
+    tall, wide = torch.minimum(tall, limit * wide), torch.minimum(wide, limit * tall)
 
     x = torch.where(draws.flip.view(-1, 1, 1), width - columns, columns.expand(count, height, width))
     shift = draws.shift.view(-1, 2, 1, 1)

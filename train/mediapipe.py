@@ -23,7 +23,7 @@ from torch import nn
 
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of
-from ..runtime.geometry import STRETCH
+from ..runtime.geometry import FILL
 from .checkpoint import save_checkpoint
 from .models import ModelSpec, Normalize, build_model
 from .models.selfie import SELFIE_ENCODER, SelfieNet
@@ -108,7 +108,7 @@ def main() -> None:
     try:
         network = network_of(read_filters(given.model))
         give_statistics(network, photographs(given.photographs, _SIZE))
-        save_checkpoint(given.out, network.state_dict(), SPEC, (_SIZE, _SIZE), FACTS, geometry=STRETCH)
+        save_checkpoint(given.out, network.state_dict(), SPEC, (_SIZE, _SIZE), FACTS, geometry=FILL)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {given.out}: start from it with run.start_from={given.out}")

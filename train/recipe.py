@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from ..runtime.errors import InputError
+from ..runtime.geometry import GEOMETRIES, LETTERBOX
 from .models import ModelSpec
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -54,13 +55,17 @@ class AugmentSpec:
 class DataSpec:
     root: str = "."
     size: tuple[int, int] = (224, 224)  # input height, width
-    geometry: Literal["letterbox-128-centred", "stretch"] = "letterbox-128-centred"  # how a picture fills the input
+    geometry: str = LETTERBOX  # how a picture fills the input: one of runtime.geometry.GEOMETRIES
     train: tuple[SourceSpec, ...] = (SourceSpec("synthetic"),)
     validate: tuple[SourceSpec, ...] = (SourceSpec("synthetic", split="val", limit=64),)
     augment: AugmentSpec = AugmentSpec()
     canvas: float = 2.0  # pictures are kept at this many times the input: what zooms and crops have to look at
     cache: str = ""  # folder of the decoded pictures; the user's cache folder unless given, or none
     workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.geometry not in GEOMETRIES:
+            raise InputError(f"data.geometry is {self.geometry!r}; it must be one of {', '.join(GEOMETRIES)}")
 
 
 @dataclass(frozen=True)

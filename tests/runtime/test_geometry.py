@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from portraitnet.runtime.geometry import PAD_VALUE, STRETCH, Letterbox, resize
+from portraitnet.runtime.geometry import FILL, PAD_VALUE, STRETCH, Letterbox, resize
 
 SOURCES = [(720, 1280), (1280, 720), (224, 224), (1, 1), (20_000, 1), (1, 20_000), (333, 77), (31, 32), (2, 3)]
 TARGETS = [(224, 224), (144, 256), (256, 144), (32, 512)]
@@ -44,12 +44,23 @@ def test_round_trip_keeps_a_smooth_picture_in_place(source, target):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_stretched_pictures_fill_the_input_and_come_back(source, target):
+def test_pictures_may_be_stretched_as_far_as_the_geometry_goes(source, target):
     box = Letterbox.fit(source, target, STRETCH)
-    canvas = box.apply(np.full((*source, 3), 10, np.uint8))
+    tall, wide = box.height / source[0], box.width / source[1]
+    assert box.height == target[0] or box.width == target[1]
+    if min(box.height, box.width) > 20:
+        assert 1 / 1.5 - 0.05 <= tall / wide <= 1.5 + 0.05
+    canvas = Letterbox.fit(source, target, FILL).apply(np.full((*source, 3), 10, np.uint8))
     assert canvas.shape == (*target, 3)
     assert (canvas == 10).all()
-    assert box.undo(canvas).shape == (*source, 3)
+    assert box.undo(box.apply(np.full((*source, 3), 10, np.uint8))).shape == (*source, 3)
+
+
+def test_a_photograph_of_three_by_two_fills_a_square_and_a_wide_frame_keeps_bars():
+    square = (240, 240)
+    for source, height in (((300, 200), 240), ((200, 300), 240), ((200, 400), 180), ((200, 600), 120)):
+        box = Letterbox.fit(source, square, STRETCH)
+        assert (box.height, box.width) == (height, 240)
 
 
 @pytest.mark.parametrize("turn", [False, True])

@@ -51,6 +51,7 @@ def test_overrides_reach_nested_keys(tmp_path):
         ("data.train=[{kind: folder, pth: x}]", "did you mean 'path'"),
         ("data.train=folder", "expected a list"),
         ("run.steps=[", "not readable YAML"),
+        ("data.geometry=crop", "one of letterbox-128-centred"),
     ],
 )
 def test_bad_overrides_say_what_to_do(override, message):

@@ -40,7 +40,7 @@ class ContractTest {
     @Test
     fun bothGeometriesAreRead() {
         assertEquals(LETTERBOX, ModelContract.parse(good).geometry)
-        assertEquals(STRETCH, ModelContract.parse(good.replace(LETTERBOX, "stretch")).geometry)
+        assertEquals(STRETCH, ModelContract.parse(good.replace(LETTERBOX, STRETCH)).geometry)
     }
 
     @Test
