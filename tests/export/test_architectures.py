@@ -68,3 +68,18 @@ def test_a_selfie_network_is_int8_throughout_although_xnnpack_has_no_int8_hard_s
     rewritten.write_bytes(flatbuffer.pack(written_out))
     found, expected = (open_backend(path).run(np.stack(noise)) for path in (rewritten, paths["fp32"]))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_int8_logits_spend_their_steps_where_a_byte_still_changes(tmp_path):
+    torch.manual_seed(0)
+    network = settle(build_model(SELFIE), SIZE)
+    with torch.no_grad():
+        network.mask_head.weight *= 1e4  # logits in the hundreds and more
+    noise = list(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8))
+    path = tmp_path / "int8.tflite"
+    export_tflite(DeployedGraph(network), Contract("toy", ("background", "person"), *SIZE), path, "int8", noise)
+    model = flatbuffer.read(path.read_bytes())
+    graph = model.subgraphs[0]
+    sigmoids = [op for op in graph.operators if flatbuffer.operator_name(model, op) == "LOGISTIC"]
+    (step,) = graph.tensors[sigmoids[-1].inputs[0]].quantization.scale
+    assert 8 / 255 < step < 16.1 / 255
