@@ -20,8 +20,15 @@ from .bundle import export_bundle
 WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
 
 
-def ship(checkpoint: Path, name: str, calibration: Path, open_border: bool = False, folder: Path = WEIGHTS) -> None:
-    """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (int8) into `folder`.
+def ship(
+    checkpoint: Path,
+    name: str,
+    calibration: Path,
+    open_border: bool = False,
+    folder: Path = WEIGHTS,
+    tflite: str = "int8",
+) -> None:
+    """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (its precision is `tflite`) into `folder`.
 
     `calibration` is a folder of photographs, as for `export_bundle`. `open_border` gives a network trained with the
     paper's border the faster one: the same weights, and only the outermost pixels differ. Raises ParityError when a
@@ -33,7 +40,7 @@ def ship(checkpoint: Path, name: str, calibration: Path, open_border: bool = Fal
     half = folder / f"{name}.safetensors"
     save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=trained.geometry)
     with tempfile.TemporaryDirectory() as scratch:
-        for kind, precision in (("onnx", "fp32"), ("tflite", "int8")):
+        for kind, precision in (("onnx", "fp32"), ("tflite", tflite)):
             bundle = Path(scratch) / kind
             export_bundle(load_checkpoint(half), bundle, [kind], [precision], calibration=calibration)
             with write_beside(folder / f"{name}.{kind}") as temporary:
@@ -56,5 +63,6 @@ if __name__ == "__main__":
     parser.add_argument("--calibration", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--open-border", action="store_true", help="for a network trained with the paper's border")
     parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where to; the package's own weights unless given")
+    parser.add_argument("--tflite", choices=("int8", "fp16"), default="int8", help="fp16 for what int8's gate refuses")
     given = parser.parse_args()
-    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder)
+    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder, given.tflite)
