@@ -16,7 +16,7 @@ import torch
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from ..runtime.contract import METADATA_KEY, Contract
 from .graph import ChannelsLast, DeployedGraph
@@ -24,6 +24,9 @@ from .quiet import quiet
 
 OPSET = 18
 _INPUT, _OUTPUT = "image", "scores"
+
+# onnxruntime enlarges float16 as well.
+_IN_FLOAT32 = [operator for operator in DEFAULT_OP_BLOCK_LIST if operator != "Resize"]
 
 
 def export_onnx(
@@ -40,8 +43,12 @@ def export_onnx(
     """
     model = _convert(graph, contract.size)
     if precision == "fp16":
+        # The converter would cast the scales that enlargements share, which stay float32, once for each of them.
+        constants = {tensor.name for tensor in model.graph.initializer}
+        for told in [value for value in model.graph.value_info if value.name in constants]:
+            model.graph.value_info.remove(told)
         with quiet():
-            model = convert_float_to_float16(model, keep_io_types=True)
+            model = convert_float_to_float16(model, keep_io_types=True, op_block_list=_IN_FLOAT32)
     elif precision == "int8":
         model = _quantize(model, pictures)
     used = {node.domain for node in model.graph.node}

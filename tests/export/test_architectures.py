@@ -9,6 +9,7 @@ from portraitnet.export import flatbuffer
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
 from portraitnet.export.graph import DeployedGraph
+from portraitnet.export.onnx_export import export_onnx
 from portraitnet.export.tflite_export import export_tflite, residency
 from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.contract import Contract
@@ -83,3 +84,15 @@ def test_int8_logits_spend_their_steps_where_a_byte_still_changes(tmp_path):
     sigmoids = [op for op in graph.operators if flatbuffer.operator_name(model, op) == "LOGISTIC"]
     (step,) = graph.tensors[sigmoids[-1].inputs[0]].quantization.scale
     assert 8 / 255 < step < 16.1 / 255
+
+
+def test_enlargements_that_share_their_scales_go_into_float16_onnx(tmp_path):
+    torch.manual_seed(0)
+    network = settle(build_model(SELFIE), SIZE)
+    noise = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8)
+    graph, path = DeployedGraph(network), tmp_path / "half.onnx"
+    export_onnx(graph, Contract("toy", ("background", "person"), *SIZE), path, "fp16", list(noise))
+    found = open_backend(path).run(noise)
+    with torch.inference_mode():
+        expected = graph(torch.from_numpy(noise).permute(0, 3, 1, 2).float()).permute(0, 2, 3, 1).numpy()
+    assert np.abs(found - expected).mean() < 5e-3
