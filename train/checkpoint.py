@@ -65,7 +65,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path}: a checkpoint must not point to other weights ({spec.encoder_weights!r})")
     size = parse(tuple[int, int], facts["size"], str(path))
     geometry = facts.get("geometry", LETTERBOX)  # the only one there was before files told it
-    if geometry not in GEOMETRIES:
+    if geometry not in list(GEOMETRIES):  # a list: what an untrusted file says need not be hashable
         raise InputError(f"{path}: geometry {geometry!r} is not known; this version does {' and '.join(GEOMETRIES)}")
     model = build_model(spec)
     try:
