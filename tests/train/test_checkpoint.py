@@ -50,7 +50,7 @@ def test_a_checkpoint_says_how_pictures_fill_its_input(saved, tmp_path):
     assert Segmenter(backend).place((40, 60)).height == 64
     for unknown in ("crop", ["stretch"]):
         save_checkpoint(stretched, model.state_dict(), SPEC, (64, 64), {}, geometry=unknown)
-        with pytest.raises(InputError, match="geometry .* is not known"):
+        with pytest.raises(InputError, match=r"geometry .* is not known"):
             load_checkpoint(stretched)
 
 
