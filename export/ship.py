@@ -51,8 +51,9 @@ def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
     """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
     facts = copy.deepcopy(facts)
     facts["recipe"]["data"] |= {"root": ".", "cache": ""}
-    for section, key in (("model", "encoder_weights"), ("loss", "teacher"), ("run", "start_from")):
+    for section, key in (("model", "encoder_weights"), ("run", "start_from")):
         facts["recipe"][section][key] = Path(facts["recipe"][section].get(key, "")).name
+    facts["recipe"]["loss"]["teachers"] = [Path(each).name for each in facts["recipe"]["loss"]["teachers"]]
     return facts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 from .rounding import rounded_activations
 from .schedule import learning_rate, momentum
-from .transfer import open_teacher, start_from
+from .transfer import open_teachers, start_from
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
@@ -62,7 +62,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     )
     if recipe.run.start_from:
         start_from(network, recipe.run.start_from)
-    teacher = open_teacher(recipe.loss.teacher, classes)
+    teachers = open_teachers(recipe.loss.teachers, classes)
     # Only now, so that a run refused for its data leaves nothing behind.
     state = _claim(recipe, out, resume)
 
@@ -71,7 +71,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     network = network.to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
-    teacher = teacher.to(fabric.device) if teacher is not None else None
+    teachers = teachers.to(fabric.device) if teachers is not None else None
     average = WeightAverage(network, recipe.run.ema_decay)
     first_step, best = 0, float("-inf")
     if state is not None:
@@ -104,6 +104,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
                 group |= {"momentum": inertia} if "momentum" in group else {"betas": (inertia, group["betas"][1])}
+            teacher = partial(teachers, turn=step) if teachers is not None else None
             with rounded_activations(model) if recipe.run.rounded_activations else nullcontext():
                 losses = batch_losses(model, normalize, batch, recipe, class_weights, teacher)
             if not torch.isfinite(losses.total):
@@ -164,7 +165,7 @@ def batch_losses(
     batch: Batch,
     recipe: Recipe,
     class_weights: torch.Tensor | None = None,
-    teacher: nn.Module | None = None,
+    teacher: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Losses:
     """The recipe's losses of one batch, which is on the model's device."""
 
@@ -174,10 +175,7 @@ def batch_losses(
     augmented = model(view(batch.augmented))
     # The plain view costs a second pass, and only the consistency loss asks for it.
     original = model(view(batch.original)) if recipe.loss.consistency else None
-    taught = None
-    if teacher is not None:
-        with torch.no_grad():
-            taught = teacher(view(batch.original)).mask
+    taught = teacher(view(batch.original)) if teacher is not None else None
     labels, edge = batch.labels.long(), batch.edge.long()
     return portrait_losses(augmented, original, labels, edge, recipe.loss, class_weights, taught)
 

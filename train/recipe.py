@@ -81,7 +81,7 @@ class LossSpec:
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
     dice: float = 0.0  # soft Dice of every class, over the batch
     auxiliary: float = 0.4  # the pixel loss of a second head, where the network has one
-    teacher: str = ""  # a checkpoint that is asked about each plain view, for the next
+    teachers: tuple[str, ...] = ()  # checkpoints asked in turn about the plain views, for the next
     distillation: float = 2.0  # KL divergence from what the teacher says
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..runtime.errors import InputError
 from .checkpoint import load_checkpoint
@@ -28,11 +29,41 @@ def start_from(network: nn.Module, path: str) -> None:
     network.load_state_dict(fitting, strict=False)
 
 
-def open_teacher(path: str, classes: Sequence[str]) -> nn.Module | None:
-    """The network of a checkpoint, which learns no more; None without a path. It must tell the same `classes`."""
-    if not path:
+class Teachers(nn.Module):
+    """Networks that learn no more, asked in turn; each sees the pictures at its own size, every other time mirrored.
+
+    KL's gradient is linear in the teacher's probabilities: over the steps of a run, a student is drawn to the mean of
+    all of them and their mirror images, for one answer's cost a step.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.networks, self.sizes = nn.ModuleList(networks), tuple(sizes)
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, pixels: torch.Tensor, turn: int) -> torch.Tensor:
+        """Normalized N x 3 x height x width -> logits N x classes x height x width of whose `turn` it is, from 0."""
+        rounds, index = divmod(turn, len(self.networks))
+        mirrored = rounds % 2 == 1
+        seen = _resized(pixels, self.sizes[index])
+        seen = (seen.flip(3) if mirrored else seen).contiguous(memory_format=torch.channels_last)
+        logits = _resized(self.networks[index](seen).mask, pixels.shape[2:])
+        return logits.flip(3) if mirrored else logits
+
+
+def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | None:
+    """The networks of checkpoints; None without a path. They must tell the same `classes`."""
+    opened = [load_checkpoint(path) for path in paths]
+    for path, checkpoint in zip(paths, opened, strict=True):
+        if list(checkpoint.spec.classes) != list(classes):
+            raise InputError(f"the teacher {path} tells {', '.join(checkpoint.spec.classes)}, not {', '.join(classes)}")
+    if not opened:
         return None
-    checkpoint = load_checkpoint(path)
-    if list(checkpoint.spec.classes) != list(classes):
-        raise InputError(f"the teacher {path} tells {', '.join(checkpoint.spec.classes)}, not {', '.join(classes)}")
-    return checkpoint.model.requires_grad_(False).to(memory_format=torch.channels_last)
+    teachers = Teachers([each.model for each in opened], [each.size for each in opened])
+    return teachers.to(memory_format=torch.channels_last)
+
+
+def _resized(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    same = tuple(maps.shape[2:]) == tuple(size)
+    return maps if same else functional.interpolate(maps, tuple(size), mode="bilinear", antialias=True)

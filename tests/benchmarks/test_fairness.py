@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 from rich.progress import Progress
 
-from portraitnet.benchmarks.fairness import benchmark_fairness, groups_of
+from portraitnet.benchmarks.fairness import Cropped, benchmark_fairness, groups_of
 from portraitnet.benchmarks.table import read_csv
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.metrics import IGNORE
@@ -53,6 +54,21 @@ def test_unknown_pixels_say_nothing(mask):
     assert "contrast: other" in groups_of(image, mask)
 
 
+@pytest.mark.parametrize(("shape", "expected"), [(16 / 9, (45, 80)), (9 / 16, (100, 56)), (0.8, (100, 80))])
+def test_a_crop_is_the_largest_of_its_shape_and_holds_the_head(tmp_path, shape, expected):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    labels = np.zeros((100, 80), np.uint8)
+    labels[50:, 60:] = 1
+    cv2.imwrite(str(tmp_path / "images" / "one.png"), np.repeat(labels[..., None] * 200, 3, 2))
+    cv2.imwrite(str(tmp_path / "masks" / "one.png"), labels)
+    image, found = Cropped(Folder(tmp_path, "all"), shape).read(0)
+    assert found.shape == image.shape[:2] == expected
+    np.testing.assert_array_equal(image[..., 0] > 100, found == 1)
+    assert (found == 1).any(1).sum() >= 0.4 * expected[0]
+    assert (found == 1).any(0).sum() == 20  # centred on the person as far as the border lets
+
+
 def test_every_group_has_its_rows(tmp_path):
     source = Folder(write_folder_set(tmp_path / "set", 4), "all")
     with Progress(disable=True) as bar:
@@ -61,3 +77,5 @@ def test_every_group_has_its_rows(tmp_path):
     assert rows[0]["images"] == "4"
     for question in ("light", "contrast", "people", "size", "framing"):
         assert sum(int(row["images"]) for row in rows if row["group"].startswith(question)) == 4
+    shapes = [row for row in rows if row["group"].startswith("shape")]
+    assert [(row["group"], row["images"]) for row in shapes] == [("shape: 16:9", "4"), ("shape: 9:16", "4")]

@@ -1,13 +1,15 @@
 import csv
+from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.loop import train
 from portraitnet.train.models import ModelSpec, build_model
-from portraitnet.train.transfer import open_teacher, start_from
+from portraitnet.train.transfer import open_teachers, start_from
 
 from .conftest import small_recipe
 
@@ -49,13 +51,31 @@ def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint):
     with pytest.raises(InputError, match="tells background, person, not background, hair"):
-        open_teacher(checkpoint, ("background", "hair"))
+        open_teachers([checkpoint], ("background", "hair"))
+
+
+def test_teachers_are_asked_in_turn_at_their_own_size_and_then_in_the_mirror(tmp_path):
+    paths, pixels, answers = [], torch.randn(1, 3, 64, 64), []
+    for seed, size in enumerate([(64, 64), (96, 96)]):
+        torch.manual_seed(seed)
+        paths.append(str(tmp_path / f"{seed}.safetensors"))
+        save_checkpoint(Path(paths[-1]), build_model(SPEC).state_dict(), SPEC, size, {})
+        network = load_checkpoint(paths[-1]).model
+        for seen in (pixels, pixels.flip(3)):
+            with torch.no_grad():
+                seen = functional.interpolate(seen, size, mode="bilinear", antialias=True)
+                answers.append(functional.interpolate(network(seen).mask, (64, 64), mode="bilinear", antialias=True))
+    teachers = open_teachers(paths, SPEC.classes)
+    first, first_mirrored, second, second_mirrored = answers
+    for turn, answer in enumerate([first, second, first_mirrored.flip(3), second_mirrored.flip(3), first]):
+        torch.testing.assert_close(teachers(pixels, turn), answer)
+    assert not any(parameter.requires_grad for parameter in teachers.parameters())
 
 
 def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tmp_path):
     recipe = small_recipe(
         folder_set,
-        loss={"consistency": 0, "edge": 0, "teacher": checkpoint, "distillation": 50.0},
+        loss={"consistency": 0, "edge": 0, "teachers": [checkpoint], "distillation": 50.0},
         run={"steps": 12},
     )
     train(recipe, tmp_path / "run", accelerator="cpu")
