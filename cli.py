@@ -186,7 +186,8 @@ def export_command(
     to: Annotated[str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")] = "onnx,coreml,tflite",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
     size: Annotated[
-        str, typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32); as trained unless given.")
+        str,
+        typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32, nano 16); as trained unless given."),
     ] = "",
     calibration: Annotated[
         Path | None,

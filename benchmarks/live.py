@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +32,7 @@ EXAMPLE = Path(__file__).parent / "peers" / "mediapipe_example.py"
 _GREY = np.full((1, 1, 3), 192, np.uint8)  # the example's background
 _FRAMES = 60  # of the clip, and of each turn
 _CAMERA = 30.0  # frames/s at which the delay is measured
+_UNDER_WAY = 2  # pictures at a time: one is shown while the next is with the model
 _SETTLED = 500  # frames after which memory should grow no more
 
 
@@ -39,9 +41,9 @@ class _Endless:
 
     def __init__(self, frames: np.ndarray, count: int, paced: bool) -> None:
         self.frames, self.count, self.paced = frames, count, paced
-        # One picture is shown while the next is with the model.
-        self.rate, self.number, self.free = (_CAMERA if paced else 1.0), 0, threading.Semaphore(2)
+        self.rate, self.number, self.free = (_CAMERA if paced else 1.0), 0, threading.Semaphore(_UNDER_WAY)
         self.started = time.monotonic()
+        self._given: deque[float] = deque()
 
     def read(self) -> np.ndarray | None:
         if self.paced:
@@ -51,7 +53,14 @@ class _Endless:
         if self.number == self.count:
             return None
         self.number += 1
+        self._given.append(time.monotonic())
         return self.frames[self.number % len(self.frames)]
+
+    def shown(self, captured: float) -> None:
+        """The picture of that time was shown: neither it nor one before it, which nobody looked at, is under way."""
+        while self._given and self._given[0] <= captured:
+            self._given.popleft()
+            self.free.release()
 
     def close(self) -> None:
         self.free.release()
@@ -70,7 +79,7 @@ def show(
         for number, shown in enumerate(pipeline):
             background.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
             delays.append(time.monotonic() - shown.captured)
-            source.free.release()
+            source.shown(shown.captured)
             each(number)
     return len(delays) / (time.monotonic() - began), delays
 

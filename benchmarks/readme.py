@@ -189,6 +189,9 @@ def edges(results: Path) -> str:
             "refined fg IoU": "{fg_iou_per_image_refined:.4f}",
             "boundary IoU": "{boundary_iou_plain:.4f}",
             "refined boundary IoU": "{boundary_iou_refined:.4f}",
+            "alpha error": "{alpha_error:.4f}",
+            "with levels": "{alpha_error_levels:.4f}",
+            "refined": "{alpha_error_refined:.4f}",
         },
     )
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from .contract import Contract
 from .geometry import Letterbox
+from .levels import levels
 from .refine import refine_alpha
 
 
@@ -48,7 +48,10 @@ class Segmenter:
         return cls(open_backend(Path(path), threads), refine)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3."""
+        """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3.
+
+        As the model gives it; with `refine`, as `alpha_bytes` does.
+        """
         if self.refine:
             return self.alpha_bytes(image).astype(np.float32) * np.float32(1 / 255)
         letterbox, alpha = self.small_alpha(image)
@@ -57,7 +60,7 @@ class Segmenter:
     def alpha_bytes(
         self, image: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray] = lambda alpha: alpha
     ) -> np.ndarray:
-        """The same alpha as uint8 height x width, 0..255: what compositing wants, at half the cost.
+        """Alpha for compositing: uint8 height x width, 0..255, with its extremes made nothing and all (see levels.py).
 
         `smooth` is applied at the model's size, as AlphaSmoother does between the frames of a clip.
         """
@@ -65,7 +68,7 @@ class Segmenter:
         alpha = smooth(alpha)
         if self.refine:
             return refine_alpha(image, letterbox.content(alpha))
-        return letterbox.undo(cv2.convertScaleAbs(alpha, alpha=255))
+        return letterbox.undo(levels(alpha))
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """Class of each pixel: uint8 height x width (alpha above one half, or the highest score)."""

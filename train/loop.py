@@ -32,7 +32,7 @@ from .evaluate import evaluate
 from .feed import TrainingBatches, feed, open_caches
 from .history import History, write_classes
 from .losses import Losses, portrait_losses
-from .models import Normalize, build_model
+from .models import Normalize, build_model, check_size
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 from .rounding import rounded_activations
@@ -54,6 +54,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     fabric = open_fabric(recipe, accelerator)
     root = Path(recipe.data.root).expanduser()
     size, classes = recipe.data.size, recipe.model.classes
+    check_size(recipe.model, size)
     sources = [open_source(spec, root, size, classes) for spec in recipe.data.train]
     held_out = {label_of(s): open_source(s, root, size, classes) for s in recipe.data.validate}
     # What starts from a checkpoint needs no other weights, nor a network to fetch them.
@@ -186,7 +187,7 @@ def _validate(
     """Scores of the averaged weights on each held-out set; `selection` is what the best checkpoint is chosen by."""
     judged = copy.deepcopy(network).float()
     judged.load_state_dict(weights)
-    contract = contract_of(recipe.name, recipe.model.classes, recipe.data.size, recipe.data.geometry)
+    contract = contract_of(recipe.name, recipe.model, recipe.data.size, recipe.data.geometry)
     segmenter = Segmenter(TorchBackend(judged.eval(), contract))
     metric = "fg_iou_per_image" if len(recipe.model.classes) == 2 else "miou"
     scores: dict[str, float] = {}

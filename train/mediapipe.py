@@ -31,15 +31,18 @@ from .statistics import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_o
 
 _MAX_BYTES = 16 << 20
 STEEPNESS = 20  # on the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24
-_SIZE = 256  # of the general model; the landscape model has the same layers
 FACTS = {"training": {"data": "MediaPipe"}}
 SPEC = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=False)
 
 
-def read_filters(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Weights and biases of a .tflite's convolutions in the order they run; weights as torch has them.
+Filters = list[tuple[torch.Tensor, torch.Tensor]]
 
-    The graph's only transposed convolution comes as a custom operator. Raises InputError for another kind of file.
+
+def read_graph(path: Path) -> tuple[Filters, tuple[int, int]]:
+    """Weights and biases of a .tflite's convolutions, and the (height, width) of its input.
+
+    They come in the order they run, weights as torch has them. The graph's only transposed convolution comes as a
+    custom operator. Raises InputError for another kind of file.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist")
@@ -47,7 +50,8 @@ def read_filters(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
         raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: not MediaPipe's selfie segmentation")
     try:
         graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
-        return list(_filters(graph))
+        _, height, width, _ = map(int, graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]].shape)
+        return list(_filters(graph)), (height, width)
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InputError(f"{path} is not MediaPipe's selfie segmentation: {error}") from error
 
@@ -73,7 +77,7 @@ def _half(model: schema.ModelT, index: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def network_of(filters: list[tuple[torch.Tensor, torch.Tensor]]) -> SelfieNet:
+def network_of(filters: Filters) -> SelfieNet:
     """The network with these filters; batch normalisation only adds their biases yet. InputError if they do not fit."""
     network = build_model(SPEC)
     assert isinstance(network, SelfieNet)
@@ -101,14 +105,15 @@ def network_of(filters: list[tuple[torch.Tensor, torch.Tensor]]) -> SelfieNet:
 def main() -> None:
     """Write MediaPipe's selfie segmentation as a checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="selfie_segmentation.tflite of the package")
+    parser.add_argument("model", type=Path, help="selfie_segmentation.tflite of the package, or its _landscape.tflite")
     parser.add_argument("photographs", type=Path, help=f"folder of photographs; the first {PHOTOGRAPHS} are looked at")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     try:
-        network = network_of(read_filters(given.model))
-        give_statistics(network, photographs(given.photographs, _SIZE))
-        save_checkpoint(given.out, network.state_dict(), SPEC, (_SIZE, _SIZE), FACTS, geometry=FILL)
+        filters, size = read_graph(given.model)
+        network = network_of(filters)
+        give_statistics(network, photographs(given.photographs, size))
+        save_checkpoint(given.out, network.state_dict(), SPEC, size, FACTS, geometry=FILL)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     print(f"wrote {given.out}: start from it with run.start_from={given.out}")

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..runtime.contract import Contract
 from .checkpoint import Checkpoint
-from .models import Normalize, complexity
+from .models import ModelSpec, Normalize, check_size, complexity
 
 
 class TorchBackend:
@@ -39,9 +39,10 @@ class TorchBackend:
 def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Contract:
     """The contract of a checkpoint, with what is known of its cost, its training and its scores."""
     size = size or checkpoint.size
+    contract = contract_of(checkpoint.name, checkpoint.spec, size, checkpoint.geometry)
     parameters, macs = complexity(checkpoint.model, size)
     return replace(
-        contract_of(checkpoint.name, checkpoint.spec.classes, size, checkpoint.geometry),
+        contract,
         encoder=checkpoint.spec.encoder,
         parameters=parameters,
         macs=macs,
@@ -50,7 +51,8 @@ def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Con
     )
 
 
-def contract_of(name: str, classes: tuple[str, ...], size: tuple[int, int], geometry: str) -> Contract:
-    """The contract of a network with these classes at input `size` (height, width), filled by `geometry`."""
-    task = "portrait" if len(classes) == 2 else "parsing"
-    return Contract(name, classes, *size, task=task, geometry=geometry)
+def contract_of(name: str, spec: ModelSpec, size: tuple[int, int], geometry: str) -> Contract:
+    """The contract of a network at input `size` (height, width), filled by `geometry`; InputError for a wrong size."""
+    check_size(spec, size)
+    task = "portrait" if len(spec.classes) == 2 else "parsing"
+    return Contract(name, spec.classes, *size, task=task, geometry=geometry)

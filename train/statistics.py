@@ -61,8 +61,8 @@ def give_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -> None
         old_variance.copy_(variance)
 
 
-def photographs(folder: Path, side: int = 224) -> Iterable[torch.Tensor]:
-    """Batches of 16 of the first photographs in `folder`, stretched: normalised RGB, 16 x 3 x side x side.
+def photographs(folder: Path, size: tuple[int, int] = (224, 224)) -> Iterable[torch.Tensor]:
+    """Batches of 16 of the first photographs in `folder`, stretched: normalised RGB, 16 x 3 x height x width.
 
     Raises InputError for fewer than 16 photographs.
     """
@@ -70,5 +70,5 @@ def photographs(folder: Path, side: int = 224) -> Iterable[torch.Tensor]:
     if len(paths) < 16:
         raise InputError(f"{folder} holds {len(paths)} photographs; the statistics of each layer need at least 16")
     for start in range(0, len(paths), 16):
-        pictures = [resize(load_image(path), (side, side)) for path in paths[start : start + 16]]
+        pictures = [resize(load_image(path), size) for path in paths[start : start + 16]]
         yield Normalize()(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float())

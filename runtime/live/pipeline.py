@@ -8,14 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from ..errors import InputError
 from ..fringe import without_fringe
-from ..geometry import Letterbox
+from ..geometry import Letterbox, resize
+from ..levels import levels
 from ..refine import refine_alpha
 from ..segmenter import Segmenter
 from ..smoothing import AlphaSmoother
@@ -67,7 +68,7 @@ class Latest(Generic[Value]):
 
 @dataclass(frozen=True)
 class Mask:
-    """Alpha at the model's size, how the picture it was made of lies in it, and when that was captured."""
+    """Alpha 0..1 at the model's size, how the picture it was made of lies in it, and when that was captured."""
 
     alpha: np.ndarray
     box: Letterbox
@@ -75,15 +76,17 @@ class Mask:
 
     def of(self, image: np.ndarray, refine: bool = False) -> np.ndarray:
         """uint8 alpha height x width for `image`: the picture itself, or one soon after it."""
-        content = self.box.content(self.alpha)
         if refine:
-            return refine_alpha(image, content)
-        whole = Letterbox(image.shape[:2], content.shape[:2], 0, 0, *content.shape[:2])
-        return whole.undo(np.rint(content * 255).astype(np.uint8))
+            return refine_alpha(image, self.box.content(self.alpha))
+        return resize(self._levelled, image.shape[:2])
 
     def own_colours(self, image: np.ndarray) -> np.ndarray:
         """`image` without the old background's colours at the person's outline."""
-        return without_fringe(image, self.box.content(self.alpha))
+        return without_fringe(image, self._levelled)
+
+    @cached_property
+    def _levelled(self) -> np.ndarray:
+        return levels(self.box.content(self.alpha))
 
 
 @dataclass(frozen=True)

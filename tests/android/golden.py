@@ -12,6 +12,7 @@ import numpy as np
 from portraitnet.benchmarks.table import LATENCY_COLUMNS
 from portraitnet.runtime.composite import blend, blur_background, replace_background
 from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
+from portraitnet.runtime.levels import levels
 from portraitnet.runtime.refine import refine_alpha
 from portraitnet.runtime.smoothing import AlphaSmoother
 
@@ -158,7 +159,7 @@ def _alpha(writer: _Writer) -> dict[str, object]:
     box = Letterbox.fit(size, inputs)
     alpha = cv2.GaussianBlur((_blob(inputs) > 0.5).astype(np.float32), (0, 0), 3)
     content = box.content(alpha)
-    grown = Letterbox(size, content.shape, 0, 0, *content.shape).undo(np.rint(content * 255).astype(np.uint8))
+    grown = Letterbox(size, content.shape, 0, 0, *content.shape).undo(levels(content))
     facts = {"sizes": [*size, *inputs], "alpha": writer(alpha), "image": writer(image), "grown": writer(grown)}
     return {**facts, "refined": writer(refine_alpha(image, content))}
 

@@ -10,9 +10,11 @@ from torch import nn
 from portraitnet.runtime.errors import InputError
 from portraitnet.train import mediapipe
 from portraitnet.train.checkpoint import load_checkpoint
-from portraitnet.train.mediapipe import SPEC, STEEPNESS, network_of, read_filters
+from portraitnet.train.mediapipe import SPEC, STEEPNESS, network_of, read_graph
 from portraitnet.train.models import ModelSpec, Normalize, build_model
 from portraitnet.train.statistics import give_statistics
+
+SIZE = (144, 256)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,7 @@ def _write(path, filters):
         return op.outputs[0]
 
     last = tensor()
+    graph.tensors[last].shape, graph.inputs = np.array([1, *SIZE, 3], np.int32), np.array([last], np.int32)
     for number, (layer, weight, bias) in enumerate(filters):
         if number == 0:  # theirs sees 0..1
             scale, mean = Normalize().deviation / 255, Normalize().mean / 255
@@ -82,7 +85,9 @@ def _write(path, filters):
 def test_a_published_graph_becomes_the_same_network(published, tmp_path):
     network, filters = published
     _write(tmp_path / "selfie.tflite", filters)
-    found = network_of(read_filters(tmp_path / "selfie.tflite"))
+    read, size = read_graph(tmp_path / "selfie.tflite")
+    assert size == SIZE
+    found = network_of(read)
     pictures = torch.randn(4, 3, 64, 96)
     with torch.no_grad():
         expected = network(pictures).mask / STEEPNESS
@@ -95,7 +100,7 @@ def test_a_published_graph_becomes_the_same_network(published, tmp_path):
 
 def test_the_command_writes_a_checkpoint_that_opens(published, tmp_path, monkeypatch, capsys):
     _write(tmp_path / "selfie.tflite", published[1])
-    monkeypatch.setattr(mediapipe, "photographs", lambda folder, side: [torch.randn(2, 3, side, side)])
+    monkeypatch.setattr(mediapipe, "photographs", lambda folder, size: [torch.randn(2, 3, *size)])
     monkeypatch.setattr(
         "sys.argv", ["mediapipe", *(str(tmp_path / n) for n in ("selfie.tflite", "", "out.safetensors"))]
     )
@@ -103,24 +108,24 @@ def test_the_command_writes_a_checkpoint_that_opens(published, tmp_path, monkeyp
     assert "run.start_from" in capsys.readouterr().out
     checkpoint = load_checkpoint(tmp_path / "out.safetensors")
     assert checkpoint.spec.architecture == "selfie"
-    assert checkpoint.size == (256, 256)
+    assert checkpoint.size == SIZE
 
 
 def test_another_file_is_refused(published, tmp_path):
     _, filters = published
     with pytest.raises(InputError, match="does not exist"):
-        read_filters(tmp_path / "none.tflite")
+        read_graph(tmp_path / "none.tflite")
     (tmp_path / "noise.tflite").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(InputError, match="is not MediaPipe's"):
-        read_filters(tmp_path / "noise.tflite")
+        read_graph(tmp_path / "noise.tflite")
     _write(tmp_path / "short.tflite", filters[:5])
     with pytest.raises(InputError, match="5 convolutions"):
-        network_of(read_filters(tmp_path / "short.tflite"))
+        network_of(read_graph(tmp_path / "short.tflite")[0])
     other = [(layer, torch.zeros(1, 2, 3, 4), bias) if n == 3 else (layer, weight, bias)
              for n, (layer, weight, bias) in enumerate(filters)]  # fmt: skip
     _write(tmp_path / "other.tflite", other)
     with pytest.raises(InputError, match="convolution 3 has shape"):
-        network_of(read_filters(tmp_path / "other.tflite"))
+        network_of(read_graph(tmp_path / "other.tflite")[0])
 
 
 def test_the_network_has_the_published_size_and_no_choices():

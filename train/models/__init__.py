@@ -16,7 +16,16 @@ from .padding import DEVIATION, MEAN
 from .portraitnet import Logits, PortraitNet
 from .selfie import SELFIE_ENCODER, SelfieNet
 
-__all__ = ["Logits", "ModelSpec", "Normalize", "PortraitNet", "build_model", "complexity", "without_training_heads"]
+__all__ = [
+    "Logits",
+    "ModelSpec",
+    "Normalize",
+    "PortraitNet",
+    "build_model",
+    "check_size",
+    "complexity",
+    "without_training_heads",
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,13 @@ def _build_dilated(spec: ModelSpec) -> nn.Module:
     encoder = build_encoder(spec.encoder, spec.encoder_weights, output_stride=spec.output_stride)
     channels = encoder.feature_info.channels()
     return DilatedNet(encoder, channels, spec.output_stride, spec.architecture, len(spec.classes), spec.auxiliary_head)
+
+
+def check_size(spec: ModelSpec, size: tuple[int, int]) -> None:
+    """Raise InputError for an input `size` (height, width) that the network's strides do not divide."""
+    stride = 16 if spec.architecture == "selfie" else 32
+    if any(side % stride for side in size):
+        raise InputError(f"input size {size[0]}x{size[1]}: {spec.architecture} needs multiples of {stride}")
 
 
 def without_training_heads(model: nn.Module) -> nn.Module:

@@ -1,5 +1,7 @@
 // Putting the person before another background, on 2D canvases: the browser's own compositing does the work.
 
+const [BLACK, WHITE] = [0.1, 0.9]; // alpha that becomes nothing and all, as in runtime/levels.py
+
 /** Draws a frame and its alpha over a background; holds the canvases that this needs. */
 export class Compositor {
   constructor(canvas) {
@@ -22,7 +24,7 @@ export class Compositor {
     }
     const maskContext = this.mask.getContext('2d');
     const image = maskContext.createImageData(modelWidth, modelHeight);
-    for (let i = 0; i < alpha.length; i++) image.data[4 * i + 3] = 255 * alpha[i];
+    for (let i = 0; i < alpha.length; i++) image.data[4 * i + 3] = 255 * (alpha[i] - BLACK) / (WHITE - BLACK);
     maskContext.putImageData(image, 0, 0);
 
     const cut = this.person.getContext('2d');

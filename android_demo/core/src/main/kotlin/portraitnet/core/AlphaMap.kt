@@ -20,9 +20,15 @@ class AlphaMap(private val letterbox: Letterbox, height: Int, width: Int) {
         }
     }
 
-    /** [content] at the picture's size into [target], as bytes. */
+    /** [content] at the picture's size into [target], as levelled bytes. */
     fun grow(target: ByteArray) {
-        for (i in content.indices) bytes[i] = round(content[i] * 255).toInt().coerceIn(0, 255).toByte()
+        for (i in content.indices) bytes[i] = levels(content[i])
         resizer.resize(bytes, target)
     }
 }
+
+private const val BLACK = 0.1f
+private const val WHITE = 0.9f
+
+/** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/levels.py has it. */
+internal fun levels(alpha: Float): Byte = round((alpha - BLACK) * 255 / (WHITE - BLACK)).toInt().coerceIn(0, 255).toByte()

@@ -28,7 +28,7 @@ class GuidedRefiner(private val height: Int, private val width: Int, contentHeig
     private val window = WindowMean(rows, columns, RADIUS)
     private val large = Array(4) { FloatArray(height * width) }
 
-    /** Bytes 0..255 into [target], from [content] (contentHeight x contentWidth, 0..1) and RGB bytes [image]. */
+    /** Levelled bytes 0..255 into [target], from [content] (contentHeight x contentWidth, 0..1) and RGB bytes [image]. */
     fun refine(image: ByteArray, content: FloatArray, target: ByteArray) {
         shrink.resize(image, small)
         place.resize(content, alpha)
@@ -39,7 +39,7 @@ class GuidedRefiner(private val height: Int, private val width: Int, contentHeig
         for (i in target.indices) {
             var value = large[3][i]
             for (c in 0 until 3) value += large[c][i] * (image[3 * i + c].toInt() and 255) / 255f
-            target[i] = byteOf(max(0f, value) * 255f)
+            target[i] = levels(value)
         }
     }
 

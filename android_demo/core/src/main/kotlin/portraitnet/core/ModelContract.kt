@@ -87,7 +87,7 @@ data class ModelContract(
         if (version != 1) refuse("format version $version; this app reads 1")
         if (geometry !in GEOMETRIES) refuse("geometry '$geometry' is not known to this app")
         if (task != "portrait" || classes.size != 2) refuse("task '$task' with ${classes.size} classes; this app wants a portrait model")
-        for (side in listOf(height, width)) if (side !in 32..1024 || side % 32 != 0) refuse("input size $height x $width")
+        for (side in listOf(height, width)) if (side !in 32..1024 || side % 16 != 0) refuse("input size $height x $width")
         for (artefact in artefacts) if (!FILE_NAME.matches(artefact.file)) refuse("'${artefact.file}' is no plain file name")
     }
 }
