@@ -80,7 +80,7 @@ def _letterboxes() -> list[dict[str, object]]:
 
 def _frames(writer: _Writer) -> list[dict[str, object]]:
     cases = []
-    sensors = [(96, 72), (640, 480), (50, 34)]  # shrunk; halved and shrunk; grown
+    sensors = [(96, 72), (640, 480), (50, 34), (384, 192)]  # shrunk; halved and shrunk; grown; a whole multiple
     for (width, height), degrees, mirror in product(sensors, (0, 90, 180, 270), (False, True)):
         for kind in ("rgba", "yuv", "nv21"):
             crop = (4, 2, width - 10, height - 6) if kind == "nv21" else (0, 0, width, height)

@@ -37,15 +37,16 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
     companion object {
         /**
          * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
-         * shrinks, else bilinear. A picture four times as large or more is halved first while its sides are even, as
-         * runtime/geometry.py does.
+         * shrinks, else bilinear. A picture three times as large or more is halved first while its sides are even, unless
+         * it is a whole multiple, as runtime/geometry.py does.
          */
         fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
             val shrinks = height < sourceHeight && width < sourceWidth
             var halvings = 0
             var tall = sourceHeight
             var wide = sourceWidth
-            while (shrinks && tall >= 4 * height && wide >= 4 * width && tall % 2 == 0 && wide % 2 == 0) {
+            fun whole() = tall % height == 0 && wide % width == 0
+            while (shrinks && !whole() && tall >= 3 * height && wide >= 3 * width && tall % 2 == 0 && wide % 2 == 0) {
                 halvings += 1
                 tall /= 2
                 wide /= 2
