@@ -17,6 +17,9 @@ from ..runtime.files import write_beside
 from ..train.checkpoint import load_checkpoint, save_checkpoint
 from .bundle import export_bundle
 
+_FACTS = ("recipe", "step", "scores", "interpolated")
+# Of a recipe; loss.teacher is of runs from before there could be several.
+_PATHS = (("model", "encoder_weights"), ("run", "start_from"), ("loss", "teacher"), ("loss", "teachers"))
 WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
 
 
@@ -36,7 +39,7 @@ def ship(
     """
     trained = load_checkpoint(checkpoint)
     spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
-    facts = _without_paths({key: trained.facts[key] for key in ("recipe", "step", "scores")})
+    facts = _without_paths({key: trained.facts[key] for key in _FACTS if key in trained.facts})
     half = folder / f"{name}.safetensors"
     save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=trained.geometry)
     with tempfile.TemporaryDirectory() as scratch:
@@ -51,9 +54,12 @@ def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
     """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
     facts = copy.deepcopy(facts)
     facts["recipe"]["data"] |= {"root": ".", "cache": ""}
-    for section, key in (("model", "encoder_weights"), ("run", "start_from")):
-        facts["recipe"][section][key] = Path(facts["recipe"][section].get(key, "")).name
-    facts["recipe"]["loss"]["teachers"] = [Path(each).name for each in facts["recipe"]["loss"]["teachers"]]
+    for section, key in _PATHS:
+        value = facts["recipe"][section].get(key)
+        if value:
+            facts["recipe"][section][key] = (
+                [Path(v).name for v in value] if isinstance(value, list) else Path(value).name
+            )
     return facts
 
 
@@ -64,6 +70,8 @@ if __name__ == "__main__":
     parser.add_argument("--calibration", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--open-border", action="store_true", help="for a network trained with the paper's border")
     parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where to; the package's own weights unless given")
-    parser.add_argument("--tflite", choices=("int8", "fp16"), default="int8", help="fp16 for what int8's gate refuses")
+    parser.add_argument(
+        "--tflite", choices=("int8", "fp16", "fp32"), default="int8", help="for what int8's gate refuses"
+    )
     given = parser.parse_args()
     ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder, given.tflite)

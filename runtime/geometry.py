@@ -85,7 +85,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return resize(resize(image, (min(size[0], height), min(size[1], width))), size)
     whole = not (height % size[0] or width % size[1])
     if not whole and height >= 3 * size[0] and width >= 3 * size[1] and not (height % 2 or width % 2):
-        # The mean of four has a fast path, as whole multiples have (720p to 216x256: 3.0 -> 1.3 ms); areas stay, nearly.
+        # The mean of four has a fast path, as whole multiples have (720p to 216x256: 3.0 -> 1.3 ms).
         return resize(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), size)
     return cv2.resize(
         np.ascontiguousarray(image),

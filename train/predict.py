@@ -46,7 +46,7 @@ def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Con
         encoder=checkpoint.spec.encoder,
         parameters=parameters,
         macs=macs,
-        training={key: checkpoint.facts[key] for key in ("recipe", "step") if key in checkpoint.facts},
+        training={key: checkpoint.facts[key] for key in ("recipe", "step", "interpolated") if key in checkpoint.facts},
         accuracy=checkpoint.facts.get("scores", {}),
     )
 
