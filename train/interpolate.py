@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,7 +34,7 @@ def interpolate(before: Path, after: Path, share: float, out: Path) -> None:
     for key, value in weights.items():
         if key in old and value.is_floating_point():
             weights[key] = torch.lerp(old[key], value, share)
-    facts = {key: trained.facts[key] for key in ("recipe", "step") if key in trained.facts}
+    facts: dict[str, Any] = {key: trained.facts[key] for key in ("recipe", "step") if key in trained.facts}
     facts["interpolated"] = {"from": before.name, "share": share}
     save_checkpoint(out, weights, trained.spec, trained.size, facts, geometry=trained.geometry)
 
