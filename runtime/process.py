@@ -15,6 +15,7 @@ from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_backgr
 from .errors import InputError, OutputError
 from .fringe import without_fringe
 from .images import IMAGE_SUFFIXES, load_image, save_image
+from .memory import keep_freed_memory
 from .segmenter import Segmenter
 from .smoothing import AlphaSmoother
 from .threads import Behind, ahead
@@ -198,6 +199,7 @@ def _video(
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
     from .video import VideoReader, VideoWriter
 
+    keep_freed_memory()
     reader = VideoReader(job.source)
     frames, start, before = 0, 0.0, 0.0
     smoother = AlphaSmoother()

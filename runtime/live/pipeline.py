@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..fringe import without_fringe
 from ..geometry import Letterbox, resize
 from ..levels import levels
+from ..memory import keep_freed_memory
 from ..refine import refine_alpha
 from ..segmenter import Segmenter
 from ..smoothing import AlphaSmoother
@@ -158,6 +159,7 @@ class LivePipeline:
         ]
 
     def __enter__(self) -> LivePipeline:
+        keep_freed_memory()
         for thread in self._threads:
             thread.start()
         return self
