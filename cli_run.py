@@ -10,7 +10,9 @@ import typer
 from .runtime.errors import InputError
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
-Model = Annotated[Path, typer.Option(help="A model that ships (mobile), a bundle's folder, a .tflite or .onnx.")]
+Model = Annotated[
+    Path, typer.Option(help="A model that ships (nano, small, mobile, large), a bundle's folder, a .tflite or .onnx.")
+]
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -59,7 +61,7 @@ def webcam_command(
         list[str] | None,
         typer.Option(help="blur, blur:STRENGTH, a colour, a picture, a video, or none; several for key b."),
     ] = None,
-    model: Model = Path("mobile"),
+    model: Model = Path("nano"),
     virtual_camera: Annotated[
         bool, typer.Option("--virtual-camera", help="Be a camera for video calls (OBS, v4l2loopback).")
     ] = False,
