@@ -1,4 +1,5 @@
 import stat
+import time
 
 import pytest
 from rich.progress import Progress
@@ -39,3 +40,12 @@ def test_a_python_without_mediapipe_is_refused(tmp_path):
     peer = example(tmp_path, ["Traceback", ""])
     with pytest.raises(InputError, match=r"does not run MediaPipe's example; pip install mediapipe"):
         live.benchmark_live([default_weights()], tmp_path, 1, 0, peer, Progress(disable=True))
+
+
+def test_a_picture_that_nobody_looked_at_leaves_its_place_to_the_next():
+    source = live._Endless([0, 1], 9, paced=False)
+    source.read()
+    source.read()
+    assert not source.free.acquire(blocking=False)
+    source.shown(time.monotonic())  # the second; it had replaced the first
+    assert [source.free.acquire(blocking=False) for _ in range(3)] == [True, True, False]

@@ -5,7 +5,7 @@ import torch
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.losses import portrait_losses
-from portraitnet.train.models import ModelSpec, Normalize, build_model, complexity, without_training_heads
+from portraitnet.train.models import ModelSpec, Normalize, build_model, check_size, complexity, without_training_heads
 from portraitnet.train.models.dilated import HEADS, ObjectContext
 from portraitnet.train.models.encoders import build_encoder
 from portraitnet.train.recipe import LossSpec
@@ -182,3 +182,12 @@ def test_tensorflows_padding_takes_the_same_weights_and_moves_the_grid_alone():
             expected, found = theirs(picture)[level], ours(moved)[level]
         inside = (..., slice(12, -12), slice(12, -12))
         torch.testing.assert_close(found[inside], expected[inside], atol=1e-4, rtol=1e-4)
+
+
+def test_each_network_says_which_sizes_it_takes():
+    check_size(ModelSpec(architecture="selfie"), (144, 256))
+    check_size(ModelSpec(), (224, 256))
+    with pytest.raises(InputError, match="144x256: portraitnet needs multiples of 32"):
+        check_size(ModelSpec(), (144, 256))
+    with pytest.raises(InputError, match="needs multiples of 16"):
+        check_size(ModelSpec(architecture="selfie"), (144, 250))
