@@ -13,7 +13,7 @@ _KEPT, _FRAME = 256 << 20, 32 << 20  # bytes; glibc takes no larger second
 def keep_freed_memory() -> None:
     """Let this process reuse freed memory; nothing where the C library is not glibc.
 
-    Without it up to a third of the live pipeline's processor time at 720p was the system's, which clears page after page.
+    Without it up to a third of the live pipeline's processor time at 720p was the system's, clearing pages.
     """
     if not sys.platform.startswith("linux"):
         return
