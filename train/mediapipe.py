@@ -32,8 +32,6 @@ from .statistics import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_o
 _MAX_BYTES = 16 << 20
 # On the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24 (landscape model: 12).
 STEEPNESS = 20
-    20  # on the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24 (landscape: 12)
-)
 FACTS = {"training": {"data": "MediaPipe"}}
 SPEC = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=False)
 
