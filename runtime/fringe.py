@@ -29,25 +29,29 @@ def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     way = cv2.INTER_AREA if alpha.shape[0] >= size[1] else cv2.INTER_LINEAR
     share = cv2.resize(alpha, size, interpolation=way)
     share = share * np.float32(1 / 255) if share.dtype == np.uint8 else share
-    # Three equal planes: products of arrays of one shape are far faster than those that repeat one.
-    weight = cv2.merge([share] * 3)
-    # The power leaves out of the means what is itself a mixture.
-    person, behind = _mean_colour(small, _fourth(weight)), _mean_colour(small, _fourth(1 - weight))
+    weight = _three(share)
+    person, behind = _mean_colour(small, share), _mean_colour(small, 1 - share)
     person += weight * (small - behind - weight * (person - behind))
-    change = (np.clip(person, 0, 255) - small) * (weight < 1 - _LITTLE)
+    np.clip(person, 0, 255, person)
+    change = (person - small) * (weight < 1 - _LITTLE)
     # Only the change is made larger, so the picture keeps its own detail; half of it, as bytes, for speed.
-    half = np.rint(change / 2 + 128).clip(0, 255).astype(np.uint8)
+    half = cv2.convertScaleAbs(change, alpha=0.5, beta=128)
     result = np.empty_like(image)  # one whole frame only: fresh memory costs more than the sums
     cv2.resize(half, (width, height), result)
     return cv2.addWeighted(image, 1, result, 2, -256, result)
 
 
-def _mean_colour(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Mean colour of each pixel's neighbourhood, weighted; all height x width x 3."""
+def _mean_colour(image: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Mean colour of each pixel's neighbourhood (height x width x 3), by the share that each pixel has in it."""
     side = 2 * _REACH + 1
-    return cv2.blur(image * weight, (side, side)) / (cv2.blur(weight, (side, side)) + _LITTLE)
+    # The power leaves out of the mean what is itself a mixture.
+    weight = share * share
+    weight *= weight
+    mean = cv2.blur(image * _three(weight), (side, side))
+    mean /= _three(cv2.blur(weight, (side, side)) + _LITTLE)
+    return mean
 
 
-def _fourth(values: np.ndarray) -> np.ndarray:
-    square = values * values
-    return square * square
+def _three(plane: np.ndarray) -> np.ndarray:
+    # Products of arrays of one shape are far faster than those that repeat one.
+    return cv2.merge([plane] * 3)

@@ -84,8 +84,10 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         # One side shrinks and the other grows: one after the other, since OpenCV's average is for shrinking alone.
         return resize(resize(image, (min(size[0], height), min(size[1], width))), size)
     whole = not (height % size[0] or width % size[1])
-    if not whole and height >= 3 * size[0] and width >= 3 * size[1] and not (height % 2 or width % 2):
-        # The mean of four has a fast path, as whole multiples have (720p to 216x256: 3.0 -> 1.3 ms).
+    halves_to_whole = not (height % (2 * size[0]) or width % (2 * size[1]))
+    even = not (height % 2 or width % 2)
+    if even and height >= 3 * size[0] and width >= 3 * size[1] and (halves_to_whole or not whole):
+        # The mean of four has a fast path (720p to 216x256: 3.0 -> 1.3 ms, to 180x320: 1.5 -> 0.4).
         return resize(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), size)
     return cv2.resize(
         np.ascontiguousarray(image),
