@@ -144,8 +144,13 @@ def test_the_cut_out_is_downloaded_with_its_transparency(page, portrait, tmp_pat
     download.value.save_as(tmp_path / "cut.png")
     cut = np.array(Image.open(tmp_path / "cut.png"))
     assert cut.shape == (512, 512, 4)
-    alpha = Segmenter.load(default_weights())(portrait[1])
-    assert np.abs(cut[..., 3] / 255 - alpha).mean() < 0.02
+    segmenter = Segmenter.load(default_weights())
+    alpha = segmenter.alpha_bytes(portrait[1]).astype(int)
+    assert np.abs(cut[..., 3] - alpha).mean() < 2
+    raw = segmenter(portrait[1])
+    nearly = np.where(raw < 0.5, (raw > 0.03) & (raw < 0.1), (raw > 0.9) & (raw < 0.97))
+    # What is nearly nothing or all has become that (see levels.py): without it, these pixels differ by 14.
+    assert np.abs(cut[..., 3] - alpha)[nearly].mean() < 3
 
 
 def put_behind(page, portrait, picture, frames):
