@@ -12,26 +12,26 @@ from ..runtime.files import write_text
 from .roofline import slowest
 from .table import latency_markdown, markdown, read_csv
 
+_RUN_AS = {"LiteRT/XNNPACK": ("int8", "fp16"), "onnxruntime": ("fp32",)}  # what people run, by backend
+
 
 def accuracy(results: Path) -> str:
-    """Foreground IoU of every shipped artefact on the held-out sets."""
-    return _shown(
-        read_csv(results / "accuracy_mobile.csv"),
-        {
-            "held-out set": "{set}",
-            "images": "{images:.0f}",
-            "file": "{file}",
-            "fg IoU per image": "{fg_iou_per_image:.4f}",
-            "boundary IoU": "{boundary_iou:.4f}",
-            "mIoU 2-class pooled": "{miou_2class_pooled:.4f}",
-        },
-    )
+    """Foreground and boundary IoU of every shipped artefact on the held-out sets."""
+    return _by_set("file", read_csv(results / "accuracy_mobile.csv"), lambda row: row["file"], digits=4)
 
 
 def latency(results: Path) -> str:
-    """Latency of every artefact, one thread."""
-    rows = read_csv(results / "latency_224x224.csv")
-    return latency_markdown([row for row in rows if row["threads"] == "1"])
+    """Latency of the artefacts that people run, one thread."""
+    return latency_markdown([row for row in _latencies(results) if row["precision"] in _RUN_AS.get(row["backend"], ())])
+
+
+def artefacts(results: Path) -> str:
+    """Latency of every artefact on every backend, one thread."""
+    return latency_markdown(_latencies(results))
+
+
+def _latencies(results: Path) -> list[dict[str, str]]:
+    return [row for row in read_csv(results / "latency_224x224.csv") if row["threads"] == "1"]
 
 
 def border(results: Path) -> str:
@@ -208,11 +208,7 @@ def fairness(results: Path) -> str:
 
 def peers(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
-    table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "accuracy_peers.csv"):
-        shown = table.setdefault(Path(row["file"]).stem, {"model": Path(row["file"]).stem})
-        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f} / {float(row['boundary_iou']):.3f}"
-    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+    return _by_set("model", read_csv(results / "accuracy_peers.csv"), lambda row: Path(row["file"]).stem, digits=3)
 
 
 def live(results: Path) -> str:
@@ -258,6 +254,17 @@ def roofline(results: Path) -> str:
     )
 
 
+def _by_set(
+    heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str], digits: int
+) -> str:
+    """One line for each file: "foreground IoU / boundary IoU" on each set."""
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        shown = table.setdefault(name(row), {heading: name(row)})
+        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.{digits}f} / {float(row['boundary_iou']):.{digits}f}"
+    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+
+
 def _run_of(row: Mapping[str, str]) -> str:
     """The run's folder, of runs/NAME/last.safetensors."""
     return row["file"].partition("/")[0]
@@ -288,6 +295,7 @@ Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"accuracy": accuracy, "latency": latency, "speed": speed},
     "benchmarks/README.md": {
+        "artefacts": artefacts,
         "roofline": roofline,
         "border": border,
         "vnni": vnni,
