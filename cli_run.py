@@ -111,7 +111,8 @@ def webcam_command(
 
 def serve_command(
     models: Annotated[
-        list[Path] | None, typer.Argument(help="Models to choose from: .tflite files, or mobile, which ships.")
+        list[Path] | None,
+        typer.Argument(help="Models to choose from: .tflite files, or names of those that ship (nano small mobile)."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8765,
     lan: Annotated[
@@ -128,6 +129,6 @@ def serve_command(
     from .runtime.web.lan import doorway, serve
     from .runtime.web.server import PageServer, resources
 
-    site = resources([find_model(model) for model in models or [Path("mobile")]])
+    site = resources([find_model(model) for model in models or ("nano", "small", "mobile")])
     with doorway(lan) as (address, certificate):
         serve(PageServer(site, address, port, secrets.token_urlsafe(12) if lan else "", certificate), lan)

@@ -154,11 +154,19 @@ async function playBehindStill(clip) {
 }
 
 async function chooseModel() {
-  const model = models[element('model').selectedIndex];
+  const choice = element('model');
+  const model = models[choice.selectedIndex];
   const onGpu = element('processor').value === 'gpu';
   say(`Loading ${model.name} …`);
   const before = segmenter;
-  segmenter = await Segmenter.open(model, onGpu);
+  try {
+    segmenter = await Segmenter.open(model, onGpu);
+  } catch (error) {
+    if (!before) throw error;
+    choice.selectedIndex = models.indexOf(before.model); // without a network, say
+    say(`${model.name} could not be loaded (${error.message}); ${before.model.name} goes on.`, true);
+    return;
+  }
   while (busy) await new Promise((done) => setTimeout(done, 10)); // the last frame that it was asked about
   before?.close();
   smoother.reset();

@@ -42,8 +42,9 @@ export class Segmenter {
     return new Segmenter(onCpu, model, `${threads} thread(s)`);
   }
 
-  constructor(compiled, {height, width, geometry}, processor) {
-    Object.assign(this, {compiled, height, width, geometry, processor});
+  constructor(compiled, model, processor) {
+    const {height, width, geometry} = model;
+    Object.assign(this, {compiled, model, height, width, geometry, processor});
     this.canvas = new OffscreenCanvas(width, height);
     this.context = this.canvas.getContext('2d', {willReadFrequently: true});
     this.bytes = compiled.getInputDetails()[0].dtype === 'uint8';
