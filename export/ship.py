@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.files import write_beside
+from ..runtime.geometry import GEOMETRIES
 from ..train.checkpoint import load_checkpoint, save_checkpoint
 from .bundle import export_bundle
 
@@ -30,18 +31,23 @@ def ship(
     open_border: bool = False,
     folder: Path = WEIGHTS,
     tflite: str = "int8",
+    geometry: str | None = None,
 ) -> None:
     """Write NAME.safetensors (float16), NAME.onnx (float32) and NAME.tflite (its precision is `tflite`) into `folder`.
 
     `calibration` is a folder of photographs, as for `export_bundle`. `open_border` gives a network trained with the
-    paper's border the faster one: the same weights, and only the outermost pixels differ. Raises ParityError when a
+    paper's border the faster one: the same weights, and only the outermost pixels differ. `geometry` is how pictures
+    are to fill the input, where that scores better than what the network was trained with. Raises ParityError when a
     gate fails.
     """
     trained = load_checkpoint(checkpoint)
     spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
     facts = _without_paths({key: trained.facts[key] for key in _FACTS if key in trained.facts})
     half = folder / f"{name}.safetensors"
-    save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=trained.geometry)
+    geometry = geometry or trained.geometry
+    if geometry != trained.geometry:
+        facts.pop("scores", None)  # they are of the other geometry
+    save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=geometry)
     with tempfile.TemporaryDirectory() as scratch:
         for kind, precision in (("onnx", "fp32"), ("tflite", tflite)):
             bundle = Path(scratch) / kind
@@ -73,5 +79,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--tflite", choices=("int8", "fp16", "fp32"), default="int8", help="for what int8's gate refuses"
     )
+    parser.add_argument("--geometry", choices=tuple(GEOMETRIES), help="other than the network was trained with")
     given = parser.parse_args()
-    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder, given.tflite)
+    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder, given.tflite, given.geometry)
