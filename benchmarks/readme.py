@@ -257,11 +257,14 @@ def roofline(results: Path) -> str:
 def _by_set(
     heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str], digits: int
 ) -> str:
-    """One line for each file: "foreground IoU / boundary IoU" on each set."""
+    """One line for each file: "mean (median) foreground IoU / boundary IoU" on each set."""
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
-        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.{digits}f} / {float(row['boundary_iou']):.{digits}f}"
+        mean, median, boundary = (
+            f"{float(row[key]):.{digits}f}" for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
+        )
+        shown[row["set"]] = f"{mean} ({median}) / {boundary}"
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 

@@ -1,6 +1,7 @@
 """The metrics of record. Each has its own name everywhere, because "mIoU" means four things in this field.
 
 fg_iou_per_image    foreground IoU of each picture, averaged over pictures (PortraitNet's protocol)
+fg_iou_median       the median of the same, which a wrong truth or two hardly move
 miou_2class_pooled  mean IoU of background and person, pixels of all pictures pooled (the Paddle protocol)
 miou                mean IoU over K classes, pixels pooled, classes absent from truth and prediction left out
 mean_accuracy       mean over K classes of the share of their pixels that were found; mean_dice likewise of Dice (F1)
@@ -120,6 +121,7 @@ class SegmentationScores:
             raise ValueError("no picture has been scored")
         scores = {
             "fg_iou_per_image": float(np.mean(self.fg_iou)),
+            "fg_iou_median": float(np.median(self.fg_iou)),
             "miou_2class_pooled": float(np.nanmean(_iou_per_class(_two_class(self.confusion)))),
             "boundary_iou": float(np.mean(self.boundary)),
             "images": len(self.names),

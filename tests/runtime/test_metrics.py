@@ -42,6 +42,14 @@ def test_two_class_summary_by_hand():
     assert "miou" not in summary
 
 
+def test_the_median_hardly_minds_a_wrong_truth():
+    scores = SegmentationScores()
+    for found in ([1, 1, 1, 1], [1, 1, 1, 0], [0, 0, 0, 1]):
+        scores.add("a", np.array([found]), np.array([[1, 1, 1, 1]]))
+    assert scores.summary()["fg_iou_median"] == pytest.approx(3 / 4)
+    assert scores.summary()["fg_iou_per_image"] == pytest.approx(2 / 3)
+
+
 def test_ignored_pixels_count_nowhere():
     scores = SegmentationScores()
     scores.add("a", np.array([[1, 1, 0, 0]]), np.array([[1, IGNORE, IGNORE, 0]]))
