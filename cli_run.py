@@ -75,7 +75,9 @@ def webcam_command(
     size: Annotated[str, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = "1280x720",
     loop: Annotated[bool, typer.Option("--loop", help="Begin a video or folder again when it ends.")] = False,
     frames: Annotated[int, typer.Option(min=0, help="Stop after so many pictures; 0: never.")] = 0,
-    threads: Threads = 2,
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="CPU threads of the model; mobile and large gain from 2.")
+    ] = 1,
 ) -> None:
     """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
 

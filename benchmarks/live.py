@@ -33,6 +33,7 @@ _GREY = np.full((1, 1, 3), 192, np.uint8)  # the example's background
 _FRAMES = 60  # of the clip, and of each turn
 _CAMERA = 30.0  # frames/s at which the delay is measured
 _UNDER_WAY = 2  # pictures at a time: one is shown while the next is with the model
+_THREADS = 1  # of a model; the pipeline's stages are the others
 _SETTLED = 500  # frames after which memory should grow no more
 
 
@@ -127,13 +128,13 @@ def benchmark_live(
 ) -> Path:
     """Time `turns` of 60 frames each, alternating; then the delay, and `soak` frames in a row. Writes live_720p.csv.
 
-    `example` is a Python that has mediapipe 0.10.21. Models use one thread: the pipeline's stages are the others.
+    `example` is a Python that has mediapipe 0.10.21. Models have one thread, as `webcam` opens them.
     """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         clip = write_panning_clip(scratch / "clip.mp4", (720, 1280), seconds=_FRAMES / 30)
         frames = np.stack([frame.image for frame in VideoReader(clip)])
-        segmenters = [Segmenter.load(model, threads=1) for model in models]
+        segmenters = [Segmenter.load(model, threads=_THREADS) for model in models]
         peer = _Example(example, frames, scratch) if example else None
         stack.callback(peer.close if peer else lambda: None)
         rates: dict[str, list[float]] = {segmenter.contract.name: [] for segmenter in segmenters}

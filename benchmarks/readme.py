@@ -17,7 +17,7 @@ _RUN_AS = {"LiteRT/XNNPACK": ("int8", "fp16"), "onnxruntime": ("fp32",)}  # what
 
 def accuracy(results: Path) -> str:
     """Foreground and boundary IoU of every shipped artefact on the held-out sets."""
-    return _by_set("file", read_csv(results / "accuracy_mobile.csv"), lambda row: row["file"], digits=4)
+    return _by_set("file", read_csv(results / "accuracy_mobile.csv"), lambda row: row["file"])
 
 
 def latency(results: Path) -> str:
@@ -208,7 +208,7 @@ def fairness(results: Path) -> str:
 
 def peers(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
-    return _by_set("model", read_csv(results / "accuracy_peers.csv"), lambda row: Path(row["file"]).stem, digits=3)
+    return _by_set("model", read_csv(results / "accuracy_peers.csv"), lambda row: Path(row["file"]).stem)
 
 
 def live(results: Path) -> str:
@@ -254,15 +254,13 @@ def roofline(results: Path) -> str:
     )
 
 
-def _by_set(
-    heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str], digits: int
-) -> str:
+def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str]) -> str:
     """One line for each file: "mean (median) foreground IoU / boundary IoU" on each set."""
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
         mean, median, boundary = (
-            f"{float(row[key]):.{digits}f}" for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
+            f"{float(row[key]):.3f}" for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
         shown[row["set"]] = f"{mean} ({median}) / {boundary}"
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})

@@ -31,11 +31,16 @@ def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     share = share * np.float32(1 / 255) if share.dtype == np.uint8 else share
     weight = _three(share)
     person, behind = _mean_colour(small, share), _mean_colour(small, 1 - share)
-    person += weight * (small - behind - weight * (person - behind))
+    # person += weight * (small - mixture), the mixture being that of both means; where weight is 1 that leaves small.
+    mixture = person - behind
+    mixture *= weight
+    mixture += behind
+    np.subtract(small, mixture, mixture)
+    mixture *= weight
+    person += mixture
     np.clip(person, 0, 255, person)
-    change = (person - small) * (weight < 1 - _LITTLE)
     # Only the change is made larger, so the picture keeps its own detail; half of it, as bytes, for speed.
-    half = cv2.convertScaleAbs(change, alpha=0.5, beta=128)
+    half = cv2.addWeighted(person, 0.5, small, -0.5, 128, dtype=cv2.CV_8U)
     result = np.empty_like(image)  # one whole frame only: fresh memory costs more than the sums
     cv2.resize(half, (width, height), result)
     return cv2.addWeighted(image, 1, result, 2, -256, result)
