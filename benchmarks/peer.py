@@ -37,7 +37,7 @@ class PeerSpec:
     layout: Literal["nhwc", "nchw"] = "nhwc"
     channel: int = 0  # of the output: the person's
     activation: Literal["none", "sigmoid", "softmax"] = "none"  # that the graph leaves out
-    geometry: Literal["stretch", "letterbox-128-centred"] = "letterbox-128-centred"
+    geometry: Literal["stretch", "stretch-1.5-128-centred", "letterbox-128-centred"] = "letterbox-128-centred"
 
 
 @dataclass(frozen=True)

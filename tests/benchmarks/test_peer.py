@@ -69,9 +69,10 @@ def test_a_peer_is_run_by_its_conventions(tmp_path):
 
 
 def test_our_own_model_as_a_peer_gives_what_it_gives(tmp_path):
-    path = spec_file(tmp_path, model=str(default_weights()))
+    ours = Segmenter.load(default_weights())
+    path = spec_file(tmp_path, model=str(default_weights()), geometry=ours.contract.geometry)
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    np.testing.assert_allclose(open_peer(path)(image), Segmenter.load(default_weights())(image), atol=1 / 255)
+    np.testing.assert_allclose(open_peer(path)(image), ours(image), atol=1 / 255)
 
 
 def test_peers_are_scored_and_timed_beside_ours(tmp_path):
