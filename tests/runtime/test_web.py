@@ -11,7 +11,7 @@ import pytest
 
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.geometry import LETTERBOX
+from portraitnet.runtime.geometry import STRETCH
 from portraitnet.runtime.web import server as server_module
 from portraitnet.runtime.web.lan import own_address, qr_code, self_made_certificate
 from portraitnet.runtime.web.server import PAGE, PageServer, Resource, resources, security_headers
@@ -70,7 +70,7 @@ def test_the_page_and_all_it_names_is_there(serve):
     for name in ("app.js", "style.css", "icon.svg", "lib/core/wasm/litert.wasm", "lib/wasm-utils/dist/index.js"):
         assert ask(server, f"/{name}?v=1")[0].status == 200
     (model,) = json.loads(ask(server, "/models.json")[1])
-    assert (model["height"], model["width"], model["geometry"]) == (224, 224, LETTERBOX)
+    assert (model["height"], model["width"], model["geometry"]) == (224, 224, STRETCH)
     assert ask(server, f"/{model['url']}")[1] == default_weights().read_bytes()
     head, nothing = ask(server, "/app.js", "HEAD")
     assert int(head.headers["Content-Length"]) == (PAGE / "app.js").stat().st_size
