@@ -121,7 +121,7 @@ def measure_command(
         elif what == "live":
             from .benchmarks.live import benchmark_live
 
-            path = benchmark_live(ours or [_default()], out, runs, soak, mediapipe_python, progress)
+            path = benchmark_live(ours or [_default()], counts, out, runs, soak, mediapipe_python, progress)
         elif what == "training":
             from .benchmarks.training import benchmark_training
             from .train.recipe import load_recipe

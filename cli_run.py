@@ -76,7 +76,7 @@ def webcam_command(
     loop: Annotated[bool, typer.Option("--loop", help="Begin a video or folder again when it ends.")] = False,
     frames: Annotated[int, typer.Option(min=0, help="Stop after so many pictures; 0: never.")] = 0,
     threads: Annotated[
-        int, typer.Option(min=1, max=64, help="CPU threads of the model; mobile and large gain from 2.")
+        int, typer.Option(min=1, max=64, help="Pictures under way at a time, each with a CPU thread for the model.")
     ] = 1,
 ) -> None:
     """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
@@ -97,7 +97,7 @@ def webcam_command(
         raise InputError(f"{record} exists; choose another name for the recording")
     width, height = parse_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenter = Segmenter.load(find_model(model), threads)
+    segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]
     sinks: list[Sink] = [Recorder(record)] if record else []
     source = open_source(camera, (height, width), loop, console.print)
     window = Preview() if preview else None
@@ -106,7 +106,7 @@ def webcam_command(
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""
-    session = Webcam(source, segmenter, controls, sinks, keys, smooth, edge_refine, say=console.print)
+    session = Webcam(source, segmenters, controls, sinks, keys, smooth, edge_refine, say=console.print)
     shown = session.run(frames)
     console.print(f"{shown} pictures shown" + (f"; recording: {record}" if record else ""))
 

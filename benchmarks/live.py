@@ -14,35 +14,35 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from rich.progress import Progress
 
-from ..runtime.composite import Picture
+from ..runtime.composite import Picture, blend
 from ..runtime.errors import InputError
 from ..runtime.live.pipeline import LivePipeline
 from ..runtime.segmenter import Segmenter
 from ..runtime.video import VideoReader
 from .clip import write_panning_clip
+from .latency import interleave
 from .table import provenance, write_csv
 
 EXAMPLE = Path(__file__).parent / "peers" / "mediapipe_example.py"
 _GREY = np.full((1, 1, 3), 192, np.uint8)  # the example's background
 _FRAMES = 60  # of the clip, and of each turn
 _CAMERA = 30.0  # frames/s at which the delay is measured
-_UNDER_WAY = 2  # pictures at a time: one is shown while the next is with the model
-_THREADS = 1  # of a model; the pipeline's stages are the others
 _SETTLED = 500  # frames after which memory should grow no more
 
 
 class _Endless:
-    """The clip again and again: as fast as it is shown, or at `rate`."""
+    """The clip again and again: as fast as it is shown, with `under_way` pictures at a time, or at `rate`."""
 
-    def __init__(self, frames: np.ndarray, count: int, paced: bool) -> None:
+    def __init__(self, frames: np.ndarray, count: int, paced: bool, under_way: int) -> None:
         self.frames, self.count, self.paced = frames, count, paced
-        self.rate, self.number, self.free = (_CAMERA if paced else 1.0), 0, threading.Semaphore(_UNDER_WAY)
+        self.rate, self.number, self.free = (_CAMERA if paced else 1.0), 0, threading.Semaphore(under_way)
         self.started = time.monotonic()
         self._given: deque[float] = deque()
 
@@ -68,15 +68,16 @@ class _Endless:
 
 
 def show(
-    segmenter: Segmenter, frames: np.ndarray, count: int, paced: bool, each: Callable[[int], None]
+    segmenters: Sequence[Segmenter], frames: np.ndarray, count: int, paced: bool, each: Callable[[int], None]
 ) -> tuple[float, list[float]]:
     """Pictures composed per second of `count` that came, and the delay of each from capture to output in seconds.
 
-    Each is shown with its own mask, but a newer picture may replace one that nothing has looked at yet.
+    One is shown while the next ones are with the models. Each is shown with its own mask, but a newer picture may
+    replace one that nothing has looked at yet.
     """
-    source, background, delays = _Endless(frames, count, paced), Picture(_GREY), []
+    source, background, delays = _Endless(frames, count, paced, 1 + len(segmenters)), Picture(_GREY), []
     began = time.monotonic()
-    with LivePipeline(source, segmenter, change=lambda image: cv2.flip(image, 1)) as pipeline:
+    with LivePipeline(source, segmenters, change=lambda image: cv2.flip(image, 1)) as pipeline:
         for number, shown in enumerate(pipeline):
             background.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
             delays.append(time.monotonic() - shown.captured)
@@ -124,48 +125,81 @@ class _Example:
 
 
 def benchmark_live(
-    models: Sequence[Path], out: Path, turns: int, soak: int, example: Path | None, progress: Progress
+    models: Sequence[Path],
+    threads: Sequence[int],
+    out: Path,
+    turns: int,
+    soak: int,
+    example: Path | None,
+    progress: Progress,
 ) -> Path:
     """Time `turns` of 60 frames each, alternating; then the delay, and `soak` frames in a row. Writes live_720p.csv.
 
-    `example` is a Python that has mediapipe 0.10.21. Models have one thread, as `webcam` opens them.
+    `threads` are how many copies of a model work side by side, as `webcam --threads` has it. `example` is a Python
+    that has mediapipe 0.10.21.
     """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         clip = write_panning_clip(scratch / "clip.mp4", (720, 1280), seconds=_FRAMES / 30)
         frames = np.stack([frame.image for frame in VideoReader(clip)])
-        segmenters = [Segmenter.load(model, threads=_THREADS) for model in models]
+        ours = [
+            _Contestant(model, [Segmenter.load(model, threads=1) for _ in range(count)])
+            for model in models
+            for count in threads
+        ]
         peer = _Example(example, frames, scratch) if example else None
         stack.callback(peer.close if peer else lambda: None)
-        rates: dict[str, list[float]] = {segmenter.contract.name: [] for segmenter in segmenters}
         peer_rates = []
         task = progress.add_task("taking turns", total=turns + 1)
         for turn in range(turns + 1):
-            for segmenter in segmenters:
-                rate, _ = show(segmenter, frames, _FRAMES, False, lambda number: None)
-                rates[segmenter.contract.name] += [rate] if turn else []
+            for contestant in ours:
+                rate, _ = show(contestant.segmenters, frames, _FRAMES, False, lambda number: None)
+                contestant.rates += [rate] if turn else []
             peer_rates += [peer.turn()] if peer and turn else []
             progress.advance(task)
         rows: list[dict[str, object]] = []
-        for segmenter, model in zip(segmenters, models, strict=True):
-            name = segmenter.contract.name
-            row: dict[str, object] = {"contestant": name, "file": model.name}
-            row["frames_per_second"] = statistics.median(rates[name])
-            if peer:
-                pairs = zip(rates[name], peer_rates, strict=True)
-                row["times_mediapipe"] = statistics.median(ours / theirs for ours, theirs in pairs)
-            row |= _delay(segmenter, frames) | _growth(segmenter, frames, soak, progress)
+        for contestant in ours:
+            row = contestant.row(peer_rates)
+            row |= _delay(contestant.segmenters, frames) | _growth(contestant.segmenters, frames, soak, progress)
             rows.append(row)
         if peer:
             example_row = {"contestant": "mediapipe example", "file": "selfie_segmentation_landscape.tflite"}
             rows.append({**example_row, "frames_per_second": statistics.median(peer_rates), "times_mediapipe": 1.0})
-    shared = {"turns": turns, "frames_per_turn": _FRAMES, **provenance()}
+    shared = {"turns": turns, "frames_per_turn": _FRAMES, **_laying_on(frames[0]), **provenance()}
     write_csv(out / "live_720p.csv", [{**row, **shared} for row in rows])
     return out / "live_720p.csv"
 
 
-def _delay(segmenter: Segmenter, frames: np.ndarray) -> dict[str, object]:
-    _, delays = show(segmenter, frames, 4 * _FRAMES, True, lambda number: None)
+@dataclass
+class _Contestant:
+    model: Path
+    segmenters: Sequence[Segmenter]
+    rates: list[float] = field(default_factory=list)  # frames/s of each turn
+
+    def row(self, peer_rates: Sequence[float]) -> dict[str, object]:
+        row: dict[str, object] = {"contestant": self.segmenters[0].contract.name, "file": self.model.name}
+        row |= {"threads": len(self.segmenters), "frames_per_second": statistics.median(self.rates)}
+        if peer_rates:
+            pairs = zip(self.rates, peer_rates, strict=True)
+            row["times_mediapipe"] = statistics.median(ours / theirs for ours, theirs in pairs)
+        return row
+
+
+def _laying_on(image: np.ndarray, runs: int = 60) -> dict[str, object]:
+    """Milliseconds that laying a person on takes, and a copy that moves as many bytes: the memory's limit for it."""
+    height, width = image.shape[:2]
+    background = np.ascontiguousarray(image[:, ::-1])
+    across = np.clip(np.abs(np.linspace(-8, 8, width)) * 255 - 900, 0, 255).astype(np.uint8)
+    alpha = np.ascontiguousarray(np.broadcast_to(across, (height, width)))
+    result = blend(image, background, alpha)
+    source = np.ones((image.nbytes + background.nbytes + alpha.nbytes + result.nbytes) // 2, np.uint8)
+    target = np.zeros_like(source)
+    ours, copy = interleave([lambda: blend(image, background, alpha), lambda: np.copyto(target, source)], runs=runs)
+    return {"laying_on_ms": ours.median_ms, "copy_of_as_many_bytes_ms": copy.median_ms}
+
+
+def _delay(segmenters: Sequence[Segmenter], frames: np.ndarray) -> dict[str, object]:
+    _, delays = show(segmenters, frames, 4 * _FRAMES, True, lambda number: None)
     settled = sorted(delays[_FRAMES:])
     return {
         "delay_ms": 1000 * statistics.median(settled),
@@ -174,7 +208,7 @@ def _delay(segmenter: Segmenter, frames: np.ndarray) -> dict[str, object]:
     }
 
 
-def _growth(segmenter: Segmenter, frames: np.ndarray, soak: int, progress: Progress) -> dict[str, object]:
+def _growth(segmenters: Sequence[Segmenter], frames: np.ndarray, soak: int, progress: Progress) -> dict[str, object]:
     if soak <= _SETTLED:
         return {}
     memory = []
@@ -185,6 +219,6 @@ def _growth(segmenter: Segmenter, frames: np.ndarray, soak: int, progress: Progr
         if number == _SETTLED:
             memory.append(resident_megabytes())
 
-    show(segmenter, frames, soak, False, watch)
+    show(segmenters, frames, soak, False, watch)
     memory.append(resident_megabytes())
     return {"soak_frames": soak, "resident_mb": memory[0], "growth_mb": memory[1] - memory[0]}

@@ -18,6 +18,7 @@ from PIL import ImageColor
 from .errors import InputError
 from .geometry import resize
 from .images import IMAGE_SUFFIXES, load_image
+from .loops import lay, rows
 
 if TYPE_CHECKING:
     from .video import Frame, VideoReader
@@ -25,24 +26,14 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 DEFAULT_BLUR = 2.0
 _MAX_BLUR = 20.0
-_BAND = 48  # rows
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """`image` where alpha is full, `background` where it is 0; both uint8 height x width x 3."""
-    alpha, result = _bytes(alpha), np.empty_like(image)
-    # In bands that stay in the processor's cache: at 720p a quarter of the time that whole frames take.
-    wide = np.empty((_BAND, *image.shape[1:]), np.uint8)
-    behind = np.empty_like(wide)
-    for top in range(0, len(image), _BAND):
-        rows = slice(top, top + _BAND)
-        band = result[rows]
-        share, other = wide[: len(band)], behind[: len(band)]
-        cv2.merge([alpha[rows]] * 3, share)
-        cv2.multiply(image[rows], share, band, scale=1 / 255)
-        cv2.bitwise_not(share, share)
-        cv2.multiply(background[rows], share, other, scale=1 / 255)
-        cv2.add(band, other, band)
+    if image.shape != (*alpha.shape, 3) or background.shape != image.shape:
+        raise ValueError(f"sizes differ: picture {image.shape}, background {background.shape}, alpha {alpha.shape}")
+    result = np.empty(image.shape, np.uint8)
+    lay(rows(image), rows(background), rows(_bytes(alpha)), rows(result))
     return result
 
 

@@ -87,8 +87,14 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     halves_to_whole = not (height % (2 * size[0]) or width % (2 * size[1]))
     even = not (height % 2 or width % 2)
     if even and height >= 3 * size[0] and width >= 3 * size[1] and (halves_to_whole or not whole):
-        # The mean of four has a fast path (720p to 216x256: 3.0 -> 1.3 ms, to 180x320: 1.5 -> 0.4).
-        return resize(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), size)
+        # OpenCV's mean of four is far faster than its mean of any other area. What is left, less than 3, goes to twice
+        # the size by bilinear weights first, as near to the plain mean of areas as halving alone is, and is halved too
+        # (720p to 189x224: 3.0 ms by the plain mean, 2.3 with the halving alone, 0.7 so).
+        image = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        height, width = image.shape[:2]
+        if halves_to_whole or (height >= 3 * size[0] and width >= 3 * size[1]):
+            return resize(image, size)
+        image = cv2.resize(image, (2 * size[1], 2 * size[0]), interpolation=cv2.INTER_LINEAR)
     return cv2.resize(
         np.ascontiguousarray(image),
         size[::-1],

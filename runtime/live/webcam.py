@@ -79,7 +79,7 @@ class Webcam:
     """One live session; `run` returns the number of pictures shown."""
 
     source: Source
-    segmenter: Segmenter
+    segmenters: Sequence[Segmenter]  # copies of one model, each with a picture of its own
     controls: Controls
     sinks: Sequence[Sink] = field(default_factory=list)
     keys: Callable[[], str] = lambda: ""
@@ -95,7 +95,7 @@ class Webcam:
         """
         count, started = 0, time.monotonic()
         try:
-            with LivePipeline(self.source, self.segmenter, self.smooth, self._oriented) as pipeline:
+            with LivePipeline(self.source, self.segmenters, self.smooth, self._oriented) as pipeline:
                 for shown in pipeline:
                     if not self.controls.paused:
                         picture = self._composed(shown, pipeline, shown.captured - started)

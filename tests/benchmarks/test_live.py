@@ -26,7 +26,7 @@ def example(tmp_path, answers):
 
 def test_rates_delay_and_memory_are_measured_beside_the_example(tmp_path):
     peer = example(tmp_path, ["ready", "0.5"])  # ten frames in half a second
-    path = live.benchmark_live([default_weights()], tmp_path, 2, 30, peer, Progress(disable=True))
+    path = live.benchmark_live([default_weights()], [1], tmp_path, 2, 30, peer, Progress(disable=True))
     ours, theirs = read_csv(path)
     assert float(theirs["frames_per_second"]) == 20
     assert float(ours["times_mediapipe"]) == pytest.approx(float(ours["frames_per_second"]) / 20, rel=0.5)
@@ -39,11 +39,11 @@ def test_rates_delay_and_memory_are_measured_beside_the_example(tmp_path):
 def test_a_python_without_mediapipe_is_refused(tmp_path):
     peer = example(tmp_path, ["Traceback", ""])
     with pytest.raises(InputError, match=r"does not run MediaPipe's example; pip install mediapipe"):
-        live.benchmark_live([default_weights()], tmp_path, 1, 0, peer, Progress(disable=True))
+        live.benchmark_live([default_weights()], [1], tmp_path, 1, 0, peer, Progress(disable=True))
 
 
 def test_a_picture_that_nobody_looked_at_leaves_its_place_to_the_next():
-    source = live._Endless([0, 1], 9, paced=False)
+    source = live._Endless([0, 1], 9, paced=False, under_way=2)
     source.read()
     source.read()
     assert not source.free.acquire(blocking=False)

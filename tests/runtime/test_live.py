@@ -17,7 +17,9 @@ from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.live import camera as camera_module
 from portraitnet.runtime.live import sinks
 from portraitnet.runtime.live.camera import Camera, Replay, open_source
-from portraitnet.runtime.live.pipeline import Latest, LivePipeline, Mask
+from portraitnet.runtime.live.inference import Mask
+from portraitnet.runtime.live.latest import Latest
+from portraitnet.runtime.live.pipeline import LivePipeline
 from portraitnet.runtime.live.sinks import Recorder, VirtualCamera
 from portraitnet.runtime.live.webcam import Controls, Webcam, parse_backgrounds
 from portraitnet.runtime.segmenter import Segmenter
@@ -59,8 +61,8 @@ class Bright:
         return (batch.mean(-1, keepdims=True) > 160).astype(np.float32)
 
 
-def shown_by(source, backend):
-    with LivePipeline(source, Segmenter(backend), smooth=False) as pipeline:
+def shown_by(source, *backends, smooth=False):
+    with LivePipeline(source, [Segmenter(backend) for backend in backends], smooth) as pipeline:
         return [(int(s.image[0, 0, 0]), s) for s in pipeline]
 
 
@@ -86,6 +88,37 @@ def test_a_slow_model_lowers_the_masks_rate_and_not_the_videos():
     assert backend.runs < 20
     lags = [max(0.0, s.captured - s.mask.captured) for _, s in shown]
     assert np.median(lags) < 0.3  # two runs of the model: nothing queues up
+
+
+def test_models_side_by_side_give_every_picture_its_own_mask_in_order():
+    """One takes nearly two pictures' time, and now and then more than the one that began after it."""
+
+    class Uneven(Bright):
+        def run(self, batch):
+            self.seconds = 0.05 if self.runs % 3 == 1 else 0.025
+            return super().run(batch)
+
+    models = Uneven(), Uneven()
+    shown = shown_by(Moving(60), *models)
+    numbers = [number for number, _ in shown]
+    assert numbers == sorted(set(numbers))
+    assert all(model.runs >= 15 for model in models)
+    own = [s for _, s in shown if s.own_mask]
+    assert len(own) >= 30
+    for s in own:
+        alpha = s.mask.of(s.image)
+        assert s.mask.captured == s.captured
+        assert alpha[s.image[..., 0] > 200].mean() > 200
+        assert alpha[s.image[..., 0] < 100].mean() < 20
+
+
+def test_one_of_several_models_that_fails_ends_all():
+    class Broken(Bright):
+        def run(self, batch):
+            raise InputError("the model broke")
+
+    with pytest.raises(InputError, match="the model broke"):
+        shown_by(Moving(500), Bright(), Broken(), smooth=True)
 
 
 def test_errors_of_a_thread_are_raised_where_pictures_are_shown():
@@ -117,6 +150,19 @@ def test_a_place_keeps_the_newest_and_wakes_who_waits():
     assert place.take(3, 5) is None
 
 
+def test_a_place_for_two_gives_both_in_order():
+    place = Latest(room=2)
+    for number, value in enumerate("abc", 1):
+        place.put(value, number)
+    assert place.take(0, 0) == (2, "b")
+    assert place.take(2, 0) == (3, "c")
+    place.close(ValueError("first"))
+    place.close()
+    assert place.take(2, 0) == (3, "c")
+    with pytest.raises(ValueError, match="first"):
+        place.take(3, 0)
+
+
 class Kept:
     """A sink that keeps what it gets."""
 
@@ -134,7 +180,7 @@ def webcam(keys="", sinks=None, background="#00ff00", pictures=20, **options):
     pressed = iter(keys)
     controls = Controls(parse_backgrounds([background]))
     return Webcam(
-        Moving(pictures), Segmenter(Bright()), controls, sinks or [], lambda: next(pressed, ""), False, **options
+        Moving(pictures), [Segmenter(Bright())], controls, sinks or [], lambda: next(pressed, ""), False, **options
     )
 
 
@@ -152,7 +198,7 @@ def test_the_old_background_does_not_shine_through_a_soft_outline(background, cl
             return batch.mean(-1, keepdims=True).astype(np.float32) / 220
 
     soft, kept = Soft(pictures=25, size=(64, 64)), Kept()
-    Webcam(soft, Segmenter(Share()), Controls(parse_backgrounds([background])), [kept], smooth=False).run()
+    Webcam(soft, [Segmenter(Share())], Controls(parse_backgrounds([background])), [kept], smooth=False).run()
     darkest = min(int(picture[22:38, 30:].min()) for picture in kept.pictures[5:])
     # A person of 220 on white is nowhere darker than 220; mixed with the black behind, it is. (Levels, which this exact
     # alpha does not need, leave a little of that.)

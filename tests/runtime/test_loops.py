@@ -1,0 +1,68 @@
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from portraitnet.runtime.composite import blend
+from portraitnet.runtime.fringe import without_fringe
+from portraitnet.runtime.loops import add_grown, lay
+
+
+@pytest.mark.parametrize("behind", [0, 1, 97, 254, 255])
+def test_laying_on_is_rounded_to_the_nearest_for_every_byte(behind):
+    value, alpha = np.mgrid[:256, :256].astype(np.uint8)
+    image = np.repeat(value, 3, 1)
+    result = np.empty_like(image)
+    lay(image, np.full_like(image, behind), alpha, result)
+    share = np.repeat(alpha, 3, 1) / 255
+    np.testing.assert_array_equal(result, np.rint(share * image + (1 - share) * behind))
+
+
+@pytest.mark.parametrize("size", [(64, 50), (61, 50), (7, 50), (1, 50)])
+def test_a_change_grows_as_opencv_grows_it(size):
+    generator = np.random.default_rng(0)
+    change = generator.integers(-255, 256, (7, 50), np.int16)
+    image = generator.integers(0, 256, size, np.uint8)
+    result = np.empty_like(image)
+    add_grown(image, change, result)
+    grown = cv2.resize(change.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    exact = np.clip(image + grown, 0, 255)
+    # A weight in sixteenths is wrong by a thirty-second of the step between two rows at most.
+    assert np.abs(result - exact).max() <= 510 / 32 + 1
+    if size[0] in (7, 1):
+        assert np.abs(result - exact).max() <= 1
+
+
+def test_pictures_that_do_not_fit_are_refused_before_memory_is_read():
+    image, alpha = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8)
+    for picture, background, share in (
+        (image, image[:4], alpha),
+        (image, image, alpha[:4]),
+        (image[..., :2], image[..., :2], alpha),
+    ):
+        with pytest.raises(ValueError, match="sizes differ"):
+            blend(picture, background, share)
+    with pytest.raises(ValueError, match="height x width x 3"):
+        without_fringe(np.zeros((8, 9, 4), np.uint8), alpha)
+
+
+def test_views_and_frames_that_cannot_be_written_are_taken():
+    generator = np.random.default_rng(0)
+    image, alpha = generator.integers(0, 256, (40, 50, 3), np.uint8), generator.integers(0, 256, (40, 50), np.uint8)
+    wanted = blend(image, image[::-1].copy(), alpha)
+    fixed = image.copy()
+    fixed.flags.writeable = False
+    np.testing.assert_array_equal(blend(fixed, image[::-1], alpha), wanted)
+    np.testing.assert_array_equal(without_fringe(fixed, alpha), without_fringe(image, alpha))
+
+
+def test_a_place_that_cannot_be_written_costs_only_the_time_to_compile(tmp_path):
+    """Nothing can be kept below /proc."""
+    code = "import portraitnet.runtime.loops as loops; print(loops.lay.stats.cache_path)"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": "/proc/nowhere"}
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs /proc")
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, timeout=300)
