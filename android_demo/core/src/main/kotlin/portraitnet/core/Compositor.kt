@@ -35,8 +35,9 @@ class Compositor(private val height: Int, private val width: Int) {
         for (pixel in alpha.indices) {
             val share = alpha[pixel].toInt() and 255
             for (place in 3 * pixel until 3 * pixel + 3) {
-                val front = scaled(image[place].toInt() and 255, share)
-                target[place] = minOf(255, front + scaled(behind[place].toInt() and 255, 255 - share)).toByte()
+                val front = share * (image[place].toInt() and 255)
+                val back = (255 - share) * (behind[place].toInt() and 255)
+                target[place] = ((front + back + 127) / 255).toByte()
             }
         }
     }
@@ -67,9 +68,6 @@ class Compositor(private val height: Int, private val width: Int) {
         if (tall == height && wide == width) cropped.copyInto(behind)
         else Resizer(tall, wide, height, width, 3).resize(cropped, behind)
     }
-
-    /** value * share / 255, rounded. */
-    private fun scaled(value: Int, share: Int) = (2 * value * share + 255) / 510
 }
 
 /** The mean of background pixels only, weighted by a Gaussian, so that nothing of the person spreads around it. */

@@ -38,7 +38,7 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
         /**
          * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
          * shrinks, else bilinear. A picture three times as large or more is halved first while its sides are even, unless
-         * it is a whole multiple, as runtime/geometry.py does.
+         * it is a whole multiple, and the rest goes by twice the size, as runtime/geometry.py does.
          */
         fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
             val shrinks = height < sourceHeight && width < sourceWidth
@@ -51,7 +51,9 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
                 tall /= 2
                 wide /= 2
             }
-            return along(tall, height).spread(1 shl halvings) to along(wide, width).spread(1 shl halvings)
+            val byTwice = halvings > 0 && !whole() && (tall < 3 * height || wide < 3 * width)
+            fun halved(source: Int, target: Int) = if (byTwice) bilinear(source, 2 * target).inPairs() else along(source, target)
+            return halved(tall, height).spread(1 shl halvings) to halved(wide, width).spread(1 shl halvings)
         }
 
         private fun along(source: Int, target: Int): Taps = if (target <= source) areas(source, target) else bilinear(source, target)
@@ -82,6 +84,16 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
             for (i in 0 until count) made[i].second.copyInto(weights, offsets[i])
             return Taps(length, IntArray(count) { made[it].first }, offsets, weights)
         }
+    }
+
+    /** Half as many new pixels: the mean of each two. */
+    private fun inPairs(): Taps = build(length, count / 2) { i ->
+        val (one, other) = 2 * i to 2 * i + 1
+        val merged = FloatArray(first[other] + tapsOf(other) - first[one])
+        for (new in one..other) for (tap in 0 until tapsOf(new)) {
+            merged[first[new] - first[one] + tap] += weights[offsets[new] + tap] / 2
+        }
+        first[one] to merged
     }
 
     /** The same, of an axis on which each old pixel is [factor] pixels long. */
