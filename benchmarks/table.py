@@ -143,3 +143,29 @@ def _processor() -> str:
             if line.startswith(("model name", "Hardware")):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def run_of(row: Mapping[str, str]) -> str:
+    """The run's folder, of runs/NAME/last.safetensors."""
+    return row["file"].partition("/")[0]
+
+
+def formatted(rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]) -> str:
+    """A Markdown table of a results file: each heading's cells are a format of the row's values."""
+    return markdown(
+        [{heading: form.format(**_values(row)) for heading, form in columns.items()} for row in rows],
+        {heading: heading for heading in columns},
+    )
+
+
+def _values(row: Mapping[str, str]) -> dict[str, object]:
+    """A row with its numbers as numbers, the run it names, and costs in millions."""
+    values: dict[str, object] = {"run": run_of(row)} if "file" in row else {}
+    for key, text in row.items():
+        try:
+            values[key] = float(text)
+        except ValueError:
+            values[key] = text
+        if key in ("parameters", "macs") and text:
+            values[f"million_{key}"] = float(text) / 1e6
+    return values
