@@ -90,7 +90,8 @@ def _quantize(model: Any, pictures: Sequence[np.ndarray]) -> Any:
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         plain, ready, done = (str(Path(scratch) / name) for name in ("plain.onnx", "ready.onnx", "done.onnx"))
         onnx.save(model, plain)
-        quant_pre_process(plain, ready)
+        # Its symbolic inference of shapes gives up on the selfie networks; the plain one does for networks like these.
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
         quantize_static(
             ready,
             done,

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
+from . import loops
 from .errors import InputError
 from .geometry import resize
 from .images import IMAGE_SUFFIXES, load_image
-from .loops import lay, rows
 
 if TYPE_CHECKING:
     from .video import Frame, VideoReader
@@ -33,7 +33,7 @@ def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.nd
     if image.shape != (*alpha.shape, 3) or background.shape != image.shape:
         raise ValueError(f"sizes differ: picture {image.shape}, background {background.shape}, alpha {alpha.shape}")
     result = np.empty(image.shape, np.uint8)
-    lay(rows(image), rows(background), rows(_bytes(alpha)), rows(result))
+    loops.lay(*map(loops.rows, (image, background, _bytes(alpha), result)))
     return result
 
 

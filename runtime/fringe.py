@@ -9,8 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from . import loops
 from .geometry import resize
-from .loops import add_grown, own_colour, rows, weigh
 
 _LONGEST = 320  # side of the small picture on which colours are estimated: they change slowly along an outline
 _REACH = 5  # radius of the neighbourhood there
@@ -31,12 +31,12 @@ def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     share = alpha if alpha.dtype == np.uint8 else cv2.convertScaleAbs(alpha, alpha=255)
     share = np.ascontiguousarray(resize(share, size))
     person, behind = np.empty((*size, 4), np.float32), np.empty((*size, 4), np.float32)
-    weigh(small, share, person, behind)
+    loops.weigh(small, share, person, behind)
     reach = 2 * _REACH + 1, 2 * _REACH + 1
     change = np.empty((*size, 3), np.int16)
-    own_colour(small, share, cv2.blur(person, reach), cv2.blur(behind, reach), change)
+    loops.own_colour(small, share, cv2.blur(person, reach), cv2.blur(behind, reach), change)
     # Only the change grows, so the picture keeps its own detail: along rows here, across them as it is added.
     change = cv2.resize(change, (width, size[0]))
     result = np.empty(image.shape, np.uint8)
-    add_grown(rows(image), rows(change), rows(result))
+    loops.add_grown(*map(loops.rows, (image, change, result)))
     return result

@@ -15,12 +15,14 @@ from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_backgr
 from .errors import InputError, OutputError
 from .fringe import without_fringe
 from .images import IMAGE_SUFFIXES, load_image, save_image
+from .loops import compile_loops
 from .memory import keep_freed_memory
 from .segmenter import Segmenter
 from .smoothing import AlphaSmoother
 from .threads import Behind, ahead
 
 OUTPUTS = ("composite", "mask", "cutout")
+_FEW = 2  # pictures that are done before Numba has started
 _CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 _TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -74,6 +76,8 @@ def run(
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
     jobs = plan(inputs, Path(out), output, overwrite, background)
+    if len(jobs) > _FEW or any(job.is_video for job in jobs):
+        compile_loops()
     written, failures, frames = [], [], 0
     started = time.perf_counter()
     with _Progress(jobs, progress) as bar:

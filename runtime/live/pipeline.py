@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..loops import compile_loops
 from ..memory import keep_freed_memory
 from ..segmenter import Segmenter
 from .camera import Source
@@ -89,6 +90,7 @@ class LivePipeline:
 
     def __enter__(self) -> LivePipeline:
         keep_freed_memory()
+        compile_loops()
         self._capturing.start()
         self._inference.start()
         return self

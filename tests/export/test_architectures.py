@@ -71,6 +71,16 @@ def test_a_selfie_network_is_int8_throughout_although_xnnpack_has_no_int8_hard_s
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_selfie_network_is_written_as_int8_onnx(tmp_path):
+    """onnxruntime's symbolic inference of shapes gives up on it."""
+    torch.manual_seed(0)
+    graph = DeployedGraph(settle(build_model(SELFIE), SIZE))
+    noise = list(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8))
+    path = tmp_path / "int8.onnx"
+    export_onnx(graph, Contract("toy", ("background", "person"), *SIZE), path, "int8", noise)
+    assert open_backend(path).run(np.stack(noise)).shape == (2, *SIZE, 1)
+
+
 def test_int8_logits_spend_their_steps_where_a_byte_still_changes(tmp_path):
     torch.manual_seed(0)
     network = settle(build_model(SELFIE), SIZE)
