@@ -100,8 +100,8 @@ class VirtualCamera:
                 self._camera = self._make(width=image.shape[1], height=image.shape[0], fps=self._rate)
             except RuntimeError as error:
                 raise InputError(
-                    f"no virtual camera: {str(error).splitlines()[0].rstrip('.')}. On macOS and Windows install OBS and "
-                    "start its virtual camera once; on Linux: sudo modprobe v4l2loopback (package v4l2loopback-dkms)"
+                    f"no virtual camera: {str(error).splitlines()[0].rstrip('.')}. On macOS or Windows install OBS and "
+                    "start its camera once; on Linux: sudo modprobe v4l2loopback (package v4l2loopback-dkms)"
                 ) from error
         self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
 
