@@ -36,7 +36,8 @@ class ParityError(InputError):
         failed = [f"{name} ({facts['failed']})" for name, facts in results.items() if facts["failed"]]
         super().__init__(
             f"{len(failed)} of {len(results)} artefacts disagree with the trained network: {', '.join(failed)}; "
-            "nothing was written. Calibrate on photographs like those it will see (--calibration DIR), or --force"
+            "nothing was written. Calibrate on photographs like those it will see (--calibration DIR), leave a "
+            "precision out (--precision), or --force"
         )
 
     @property
