@@ -36,6 +36,7 @@ class PeerSpec:
     order: Literal["rgb", "bgr"] = "rgb"
     layout: Literal["nhwc", "nchw"] = "nhwc"
     channel: int = 0  # of the output: the person's
+    inverted: bool = False  # that channel is the background's: the person is what it leaves
     activation: Literal["none", "sigmoid", "softmax"] = "none"  # that the graph leaves out
     geometry: Literal["stretch", "stretch-1.5-128-centred", "letterbox-128-centred"] = "letterbox-128-centred"
 
@@ -112,7 +113,9 @@ class PeerBackend:
             powers = np.exp(scores - scores.max(-1, keepdims=True))
             scores = powers / powers.sum(-1, keepdims=True)
         alpha = scores[..., self.spec.channel, None]
-        return 1 / (1 + np.exp(-alpha)) if self.spec.activation == "sigmoid" else alpha
+        if self.spec.activation == "sigmoid":
+            alpha = 1 / (1 + np.exp(-alpha))
+        return 1 - alpha if self.spec.inverted else alpha
 
     def _type(self) -> Any:
         if self.path.suffix == ".tflite":

@@ -14,10 +14,10 @@ import torch
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
 from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..runtime.errors import InputError
 from ..train.models import Normalize, PortraitNet, without_training_heads
+from ..train.models.folding import fold_batch_norms
 from ..train.models.padding import BlackBorderStem, padded_at_the_end
 
 
@@ -36,7 +36,7 @@ class DeployedGraph(nn.Module):
         self.model = without_training_heads(model).eval().requires_grad_(False)
         normalize = Normalize()
         self.single = _collapse_head(self.model)
-        _fold_batch_norms(self.model)
+        fold_batch_norms(self.model)
         _join_last_upsampling(self.model)
         _split_transposed_convolutions(self.model)
         _pad_pools_with_zeros(self.model)
@@ -68,6 +68,10 @@ class ChannelsLast(nn.Module):
             for module in graph.modules():
                 if isinstance(module, SubPixelUpsample):
                     module.order_phases_first()
+            for parent in list(graph.modules()):
+                for name, child in list(parent.named_children()):
+                    if isinstance(child, nn.Upsample) and (child.mode, child.scale_factor) == ("nearest", 2.0):
+                        setattr(parent, name, DoublePixels())
         # The name must not be `graph`: torch.export's own modules have an attribute of that name.
         self.scores = graph
 
@@ -133,6 +137,16 @@ class SubPixelUpsample(nn.Module):
             and module.stride == (2, 2)
             and (module.groups, module.dilation, module.output_padding) == (1, (1, 1), (0, 0))
         )
+
+
+class DoublePixels(nn.Module):
+    """Each pixel four times, by joining channels-last maps with themselves: XNNPACK has no other way to do it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, channels, height, width = x.shape
+        x = x.permute(0, 2, 3, 1)
+        rows = torch.cat([x, x], 3).reshape(batch, height, 1, 2 * width * channels)
+        return torch.cat([rows, rows], 2).reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 
 def check_same(trained: nn.Module, graph: DeployedGraph, size: tuple[int, int]) -> float:
@@ -270,35 +284,3 @@ def _write_out_pyramids(model: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if isinstance(child, PSPBlock):
                 setattr(parent, name, PyramidBlock(child))
-
-
-def _fold_batch_norms(model: nn.Module) -> None:
-    """Fold each BatchNorm2d into the convolution whose output it receives, as seen on one run of the model."""
-    made_by: dict[int, nn.Conv2d] = {}
-    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-    keep_alive = []  # tensors are told apart by identity, so none may be freed meanwhile
-
-    def watch(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        keep_alive.append(output)
-        if isinstance(module, nn.Conv2d):
-            made_by[id(output)] = module
-        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made_by:
-            pairs.append((made_by[id(inputs[0])], module))
-
-    watched = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
-    handles = [module.register_forward_hook(watch) for module in watched]
-    with torch.no_grad():
-        model(torch.zeros(1, 3, 64, 64))
-    for handle in handles:
-        handle.remove()
-    names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
-    for conv, norm in pairs:
-        mean, variance = norm.running_mean, norm.running_var
-        if mean is None or variance is None:
-            raise InputError(f"{names[norm]} keeps no running statistics: its network cannot be exported")
-        conv.weight, conv.bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
-        )
-        parent, _, name = names[norm].rpartition(".")
-        # timm's BatchNormAct2d carries the activation that follows.
-        setattr(model.get_submodule(parent), name, getattr(norm, "act", None) or nn.Identity())

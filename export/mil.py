@@ -250,8 +250,12 @@ _OPERATORS = {
     "sigmoid": lambda given: torch.sigmoid(given["x"]),
     "softmax": lambda given: torch.softmax(given["x"], given["axis"]),
     "reduce_mean": lambda given: given["x"].mean(tuple(given["axes"].tolist()), keepdim=bool(given["keep_dims"])),
+    "reduce_sum": lambda given: given["x"].sum(tuple(given["axes"].tolist()), keepdim=bool(given["keep_dims"])),
     "concat": lambda given: torch.cat(given["values"], given["axis"]),
     "upsample_bilinear": _upsample_bilinear,
+    "upsample_nearest_neighbor": lambda given: functional.interpolate(
+        given["x"], scale_factor=(float(given["scale_factor_height"]), float(given["scale_factor_width"]))
+    ),
     "reshape": lambda given: given["x"].reshape(given["shape"].tolist()),
     "transpose": lambda given: given["x"].permute(given["perm"].tolist()),
     "expand_dims": lambda given: given["x"].unsqueeze(int(given["axes"][0])),

@@ -37,7 +37,7 @@ from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 from .rounding import rounded_activations
 from .schedule import learning_rate, momentum
-from .transfer import open_teachers, start_from
+from .transfer import Teachers, open_teachers, start_from
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
@@ -105,7 +105,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
                 group |= {"momentum": inertia} if "momentum" in group else {"betas": (inertia, group["betas"][1])}
-            teacher = partial(teachers, turn=step) if teachers is not None else None
+            teacher = partial(_ask, fabric, teachers, step) if teachers is not None else None
             with rounded_activations(model) if recipe.run.rounded_activations else nullcontext():
                 losses = batch_losses(model, normalize, batch, recipe, class_weights, teacher)
             if not torch.isfinite(losses.total):
@@ -179,6 +179,12 @@ def batch_losses(
     taught = teacher(view(batch.original)) if teacher is not None else None
     labels, edge = batch.labels.long(), batch.edge.long()
     return portrait_losses(augmented, original, labels, edge, recipe.loss, class_weights, taught)
+
+
+def _ask(fabric: Fabric, teachers: Teachers, turn: int, pixels: torch.Tensor) -> torch.Tensor:
+    """The teachers' logits, computed in the run's precision."""
+    with fabric.autocast():
+        return teachers(pixels, turn).float()
 
 
 def _validate(

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ..runtime.errors import InputError
 from .checkpoint import load_checkpoint
+from .models.folding import fold_batch_norms
 
 
 def start_from(network: nn.Module, path: str) -> None:
@@ -60,6 +61,8 @@ def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | No
             raise InputError(f"the teacher {path} tells {', '.join(checkpoint.spec.classes)}, not {', '.join(classes)}")
     if not opened:
         return None
+    for each in opened:
+        fold_batch_norms(each.model.eval())
     teachers = Teachers([each.model for each in opened], [each.size for each in opened])
     return teachers.to(memory_format=torch.channels_last)
 

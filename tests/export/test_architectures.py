@@ -17,6 +17,7 @@ from portraitnet.runtime.errors import InputError
 from portraitnet.train.checkpoint import Checkpoint
 from portraitnet.train.models import ModelSpec, build_model
 from portraitnet.train.models.selfie import SELFIE_ENCODER
+from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER
 
 SIZE = (64, 64)
 
@@ -34,9 +35,12 @@ def export(spec, formats, out, precision="fp32"):
 
 OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
 SELFIE = ModelSpec("selfie", SELFIE_ENCODER)
+TRANSFORMER = ModelSpec("selfie_transformer", SELFIE_TRANSFORMER_ENCODER, edge_head=False)
 
 
-@pytest.mark.parametrize("spec", [*RIVALS.values(), OPEN, SELFIE], ids=[*RIVALS, "open", "selfie"])
+@pytest.mark.parametrize(
+    "spec", [*RIVALS.values(), OPEN, SELFIE, TRANSFORMER], ids=[*RIVALS, "open", "selfie", "transformer"]
+)
 def test_every_architecture_passes_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
     contract = export(spec, formats, tmp_path / "bundle")

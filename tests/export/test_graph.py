@@ -13,6 +13,7 @@ from portraitnet.export.graph import ChannelsLast, DeployedGraph, PyramidBlock, 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.models import ModelSpec, build_model
 from portraitnet.train.models.selfie import SELFIE_ENCODER
+from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER
 
 
 def random_statistics(model):
@@ -66,6 +67,7 @@ def test_other_transposed_convolutions_are_left_alone(up):
         ModelSpec(encoder="efficientnet_lite0", padding="tensorflow", convolution="plain"),  # 5x5 filters as well
         ModelSpec("selfie", SELFIE_ENCODER),
         ModelSpec("selfie", SELFIE_ENCODER, classes=("a", "b", "c")),
+        ModelSpec("selfie_transformer", SELFIE_TRANSFORMER_ENCODER, edge_head=False),
     ],
     ids=lambda spec: "-".join(
         [spec.encoder, str(len(spec.classes)), spec.convolution, spec.padding] + ["open"] * spec.open_border

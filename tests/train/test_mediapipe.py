@@ -10,7 +10,8 @@ from torch import nn
 from portraitnet.runtime.errors import InputError
 from portraitnet.train import mediapipe
 from portraitnet.train.checkpoint import load_checkpoint
-from portraitnet.train.mediapipe import SPEC, STEEPNESS, network_of, read_graph
+from portraitnet.train.mediapipe import SPEC, STEEPNESS, network_of
+from portraitnet.train.mediapipe_graph import read_graph
 from portraitnet.train.models import ModelSpec, Normalize, build_model
 from portraitnet.train.statistics import give_statistics
 
@@ -85,9 +86,10 @@ def _write(path, filters):
 def test_a_published_graph_becomes_the_same_network(published, tmp_path):
     network, filters = published
     _write(tmp_path / "selfie.tflite", filters)
-    read, size = read_graph(tmp_path / "selfie.tflite")
-    assert size == SIZE
-    found = network_of(read)
+    read = read_graph(tmp_path / "selfie.tflite")
+    assert read.size == SIZE
+    assert not read.scalings
+    found = network_of(read.filters)
     pictures = torch.randn(4, 3, 64, 96)
     with torch.no_grad():
         expected = network(pictures).mask / STEEPNESS
@@ -120,12 +122,12 @@ def test_another_file_is_refused(published, tmp_path):
         read_graph(tmp_path / "noise.tflite")
     _write(tmp_path / "short.tflite", filters[:5])
     with pytest.raises(InputError, match="5 convolutions"):
-        network_of(read_graph(tmp_path / "short.tflite")[0])
+        network_of(read_graph(tmp_path / "short.tflite").filters)
     other = [(layer, torch.zeros(1, 2, 3, 4), bias) if n == 3 else (layer, weight, bias)
              for n, (layer, weight, bias) in enumerate(filters)]  # fmt: skip
     _write(tmp_path / "other.tflite", other)
     with pytest.raises(InputError, match="convolution 3 has shape"):
-        network_of(read_graph(tmp_path / "other.tflite")[0])
+        network_of(read_graph(tmp_path / "other.tflite").filters)
 
 
 def test_the_network_has_the_published_size_and_no_choices():

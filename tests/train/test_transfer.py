@@ -72,6 +72,19 @@ def test_teachers_are_asked_in_turn_at_their_own_size_and_then_in_the_mirror(tmp
     assert not any(parameter.requires_grad for parameter in teachers.parameters())
 
 
+def test_a_teachers_batch_normalisation_is_in_its_convolutions_and_its_answer_the_same(tmp_path):
+    path = tmp_path / "teacher.safetensors"
+    pixels = torch.randn(2, 3, 64, 64)
+    network = build_model(SPEC).train()
+    with torch.no_grad():
+        network(pixels)  # statistics of its own
+        expected = network.eval()(pixels).mask
+    save_checkpoint(path, network.state_dict(), SPEC, (64, 64), {})
+    teachers = open_teachers([str(path)], SPEC.classes)
+    assert not [m for m in teachers.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(teachers(pixels, 0), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tmp_path):
     recipe = small_recipe(
         folder_set,

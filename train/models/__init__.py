@@ -15,6 +15,7 @@ from .encoders import build_encoder
 from .padding import DEVIATION, MEAN
 from .portraitnet import Logits, PortraitNet
 from .selfie import SELFIE_ENCODER, SelfieNet
+from .selfie_transformer import SELFIE_TRANSFORMER_ENCODER, STRIDE, SelfieTransformer
 
 __all__ = [
     "Logits",
@@ -28,11 +29,15 @@ __all__ = [
 ]
 
 
+# Architectures of MediaPipe's, each with its only encoder.
+_PUBLISHED = {"selfie": SELFIE_ENCODER, "selfie_transformer": SELFIE_TRANSFORMER_ENCODER}
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """What to build. A checkpoint carries its own, so that it can be rebuilt from the file alone."""
 
-    architecture: str = "portraitnet"  # or selfie, deeplabv3, deeplabv3plus, pspnet, ocr
+    architecture: str = "portraitnet"  # or selfie, selfie_transformer, deeplabv3, deeplabv3plus, pspnet, ocr
     encoder: str = "mobilenetv2_100"
     encoder_weights: str = "none"  # imagenet (timm's hub), a .safetensors file (a checkpoint too), or none
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
@@ -70,10 +75,11 @@ def build_model(spec: ModelSpec) -> nn.Module:
     """Build the network of `spec`, with its encoder's weights loaded. Raises InputError for unknown names."""
     if spec.architecture in HEADS:
         return _build_dilated(spec)
-    if spec.architecture == "selfie":
-        return _build_selfie(spec)
+    if spec.architecture in _PUBLISHED:
+        return _build_published(spec)
     if spec.architecture != "portraitnet":
-        raise InputError(f"unknown architecture {spec.architecture!r}; known: portraitnet, selfie, {', '.join(HEADS)}")
+        known = ("portraitnet", *_PUBLISHED, *HEADS)
+        raise InputError(f"unknown architecture {spec.architecture!r}; known: {', '.join(known)}")
     if spec.convolution not in ("separable", "plain"):
         raise InputError(f"model.convolution is {spec.convolution!r}; it must be separable or plain")
     if spec.auxiliary_head:
@@ -94,15 +100,23 @@ def build_model(spec: ModelSpec) -> nn.Module:
     )
 
 
-def _build_selfie(spec: ModelSpec) -> nn.Module:
-    own = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=spec.edge_head, classes=spec.classes)
+def _build_published(spec: ModelSpec) -> nn.Module:
+    """One of MediaPipe's networks, whose shape is given."""
+    is_transformer = spec.architecture == "selfie_transformer"
+    own = ModelSpec(
+        architecture=spec.architecture,
+        encoder=_PUBLISHED[spec.architecture],
+        edge_head=not is_transformer and spec.edge_head,
+        classes=spec.classes,
+    )
     for field in fields(spec):
         if getattr(spec, field.name) != getattr(own, field.name):
             raise InputError(
-                f"model.{field.name} is {getattr(spec, field.name)!r}, but the selfie network has no choice of it: "
+                f"model.{field.name} is {getattr(spec, field.name)!r}, but {spec.architecture} has no choice of it: "
                 f"{getattr(own, field.name)!r} is meant (trained weights go to run.start_from)"
             )
-    return SelfieNet(len(spec.classes), spec.edge_head)
+    classes = len(spec.classes)
+    return SelfieTransformer(classes) if is_transformer else SelfieNet(classes, spec.edge_head)
 
 
 def _build_dilated(spec: ModelSpec) -> nn.Module:
@@ -119,7 +133,7 @@ def _build_dilated(spec: ModelSpec) -> nn.Module:
 
 def check_size(spec: ModelSpec, size: tuple[int, int]) -> None:
     """Raise InputError for an input `size` (height, width) that the network's strides do not divide."""
-    stride = 16 if spec.architecture == "selfie" else 32
+    stride = {"selfie": 16, "selfie_transformer": STRIDE}.get(spec.architecture, 32)
     if any(side % stride for side in size):
         raise InputError(f"input size {size[0]}x{size[1]}: {spec.architecture} needs multiples of {stride}")
 
