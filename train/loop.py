@@ -184,7 +184,7 @@ def batch_losses(
 def _ask(fabric: Fabric, teachers: Teachers, turn: int, pixels: torch.Tensor) -> torch.Tensor:
     """The teachers' logits, computed in the run's precision."""
     with fabric.autocast():
-        return teachers(pixels, turn).float()
+        return teachers(pixels, turn)
 
 
 def _validate(

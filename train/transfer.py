@@ -49,7 +49,7 @@ class Teachers(nn.Module):
         mirrored = rounds % 2 == 1
         seen = _resized(pixels, self.sizes[index])
         seen = (seen.flip(3) if mirrored else seen).contiguous(memory_format=torch.channels_last)
-        logits = _resized(self.networks[index](seen).mask, pixels.shape[2:])
+        logits = _resized(self.networks[index](seen).mask.float(), pixels.shape[2:])
         return logits.flip(3) if mirrored else logits
 
 

@@ -4,7 +4,9 @@ from PIL import Image
 from rich.progress import Progress
 
 from portraitnet.benchmarks.accuracy import (
+    BEST,
     Scored,
+    best_of_each_picture,
     class_table,
     cross_table,
     score,
@@ -54,6 +56,22 @@ def test_models_and_sets_make_a_matrix(models, tmp_path):
     assert len(read_csv(write_cross_table(scored, tmp_path / "out"))) == 4
     assert Image.open(tmp_path / "out" / "cross_datasets.png").width > 200
     assert not (tmp_path / "out" / "classes.csv").exists()  # people and background need no table of classes
+
+
+def test_the_best_of_each_picture_takes_the_better_model_for_each():
+    contract = Contract("toy", ("background", "person"), 64, 64)
+    truth = np.array([[1, 1, 0, 0]])
+    found = {"x": ([[1, 1, 0, 0]], [[1, 0, 0, 0]]), "y": ([[0, 0, 0, 1]], [[1, 1, 1, 0]])}
+    scored = []
+    for file, masks in found.items():
+        scores = SegmentationScores(classes=2)
+        for name, mask in zip("ab", masks, strict=True):
+            scores.add(name, np.array(mask), truth)
+        scored.append(Scored("people", file, contract, scores))
+    (row,) = best_of_each_picture(scored)
+    assert (row["set"], row["file"], row["images"]) == ("people", BEST, 2)
+    assert row["fg_iou_per_image"] == pytest.approx((1 + 2 / 3) / 2)
+    assert best_of_each_picture(scored[:1]) == []
 
 
 def test_many_classes_are_told_one_by_one_the_rarest_first(tmp_path):

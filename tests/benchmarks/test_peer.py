@@ -66,6 +66,8 @@ def test_a_peer_is_run_by_its_conventions(tmp_path):
     labels = open_peer(spec_file(tmp_path, **{**CONVENTIONS, "channel": 1})).labels(image)
     assert labels[:45].all()
     assert not labels[55:].any()
+    rest = open_peer(spec_file(tmp_path, **CONVENTIONS, inverted=True))(image)  # channel 0 is then the background's
+    np.testing.assert_allclose(rest, 1 - alpha, atol=1e-6)
 
 
 def test_our_own_model_as_a_peer_gives_what_it_gives(tmp_path):

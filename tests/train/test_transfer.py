@@ -97,6 +97,25 @@ def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tm
     assert sum(distances[-3:]) < 0.5 * sum(distances[:3])
 
 
+def test_a_teacher_of_another_size_answers_in_the_runs_precision(folder_set, tmp_path):
+    torch.manual_seed(5)
+    path, seen = tmp_path / "before.safetensors", []
+    save_checkpoint(path, build_model(SPEC).state_dict(), SPEC, (96, 96), {})
+
+    def watch(module, inputs, output):
+        if not module.training and output.dtype not in seen:
+            seen.append(output.dtype)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, inputs, output: watch(module, inputs, output) if isinstance(module, torch.nn.Conv2d) else None
+    )
+    loss = {"consistency": 0, "edge": 0, "teachers": [str(path)]}
+    recipe = small_recipe(folder_set, loss=loss, run={"steps": 1, "precision": "bf16-mixed"})
+    train(recipe, tmp_path / "run", accelerator="cpu")
+    handle.remove()
+    assert torch.bfloat16 in seen
+
+
 def test_a_run_that_starts_from_a_checkpoint_wants_no_other_weights(folder_set, checkpoint, tmp_path, monkeypatch):
     def nothing_to_fetch(*_):
         raise AssertionError("weights were asked for")
