@@ -102,9 +102,10 @@ def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Pat
     scored = score(models, held_out_sets(recipe, root), progress)
     rows = [one.row for one in scored]
     write_csv(path, rows)
-    best = best_of_each_picture(scored)
+    best, best_path = best_of_each_picture(scored), path.with_name(f"{path.stem}_best.csv")
+    best_path.unlink(missing_ok=True)  # of another run's models
     if best:
-        write_csv(path.with_name(f"{path.stem}_best.csv"), best)
+        write_csv(best_path, best)
     write_classes(path.with_name(f"{path.stem}_classes.csv"), scored)
     if len(models) > 1 and len(rows) > len(models):
         from .plots import plot_matrix

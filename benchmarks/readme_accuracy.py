@@ -143,7 +143,7 @@ def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Map
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
         mean, median, boundary = (
-            f"{float(row[key]):.3f}" if key in row else "–"
+            "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
             for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
         shown[row["set"]] = f"{mean} ({median}) / {boundary}"

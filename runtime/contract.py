@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 METADATA_KEY = "portraitnet"
 MODEL_JSON = "model.json"
 _MAX_JSON_BYTES = 4 << 20
-_MAX_SIDE = 4096
+MIN_SIDE, MAX_SIDE = 32, 4096  # of an input, pixels
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,13 @@ class Contract:
 
     def __post_init__(self) -> None:
         sizes_ok = all(
-            isinstance(side, int) and 32 <= side <= _MAX_SIDE and side % 16 == 0 for side in (self.height, self.width)
+            isinstance(side, int) and MIN_SIDE <= side <= MAX_SIDE and side % 16 == 0
+            for side in (self.height, self.width)
         )
         if not sizes_ok:
             raise InputError(
-                f"input size {self.height}x{self.width}: both sides must be multiples of 16 from 32 up to {_MAX_SIDE}"
+                f"input size {self.height}x{self.width}: both sides must be multiples of 16 "
+                f"from {MIN_SIDE} up to {MAX_SIDE}"
             )
         if self.task not in ("portrait", "parsing") or len(self.classes) < 2:
             raise InputError(f"task {self.task!r} with {len(self.classes)} classes is not one this version runs")

@@ -182,7 +182,7 @@ def batch_losses(
 
 
 def _ask(fabric: Fabric, teachers: Teachers, turn: int, pixels: torch.Tensor) -> torch.Tensor:
-    """The teachers' logits, computed in the run's precision."""
+    """The teachers' logits, computed in bfloat16 where the run is."""
     with fabric.autocast():
         return teachers(pixels, turn)
 

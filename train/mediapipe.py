@@ -28,10 +28,10 @@ from ..runtime.errors import InputError
 from ..runtime.geometry import FILL
 from . import mediapipe_multiclass
 from .checkpoint import save_checkpoint
-from .mediapipe_graph import Weights, read_graph
-from .models import ModelSpec, Normalize, build_model
+from .mediapipe_graph import Weights, give, read_graph
+from .models import ModelSpec, Normalize, build_model, check_size
 from .models.selfie import SELFIE_ENCODER, SelfieNet
-from .statistics import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_one
+from .statistics import PHOTOGRAPHS, give_statistics, photographs
 
 # On the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24 (landscape model: 12).
 STEEPNESS = 20
@@ -52,16 +52,10 @@ def network_of(filters: Sequence[Weights]) -> SelfieNet:
     for number, (layer, (weight, bias)) in enumerate(zip(layers, filters, strict=True)):
         if isinstance(layer, nn.ConvTranspose2d):
             weight, bias = weight.transpose(0, 1) / STEEPNESS, bias / STEEPNESS
-        if weight.shape != layer.weight.shape:
-            raise InputError(f"convolution {number} has shape {tuple(weight.shape)}, not {tuple(layer.weight.shape)}")
         if number == 0:  # theirs sees 0..1
             bias = bias + (weight * normalize.mean / 255).sum((1, 2, 3))
             weight = weight * normalize.deviation / 255
-        layer.weight.copy_(weight)
-        if layer.bias is not None:
-            layer.bias.copy_(bias)
-        else:
-            set_gain_of_one(next(norms), bias)
+        give(layer, (weight, bias), None if layer.bias is not None else next(norms))
     return network.eval()
 
 
@@ -75,13 +69,15 @@ def main() -> None:
     try:
         graph = read_graph(given.model)
         network: nn.Module
+        spec = mediapipe_multiclass.SPEC if graph.scalings else SPEC
+        check_size(spec, graph.size)
         if graph.scalings:
             six = mediapipe_multiclass.network_of(graph)
             seen = list(photographs(given.photographs, graph.size))
             give_statistics(six, seen)
-            network, spec = mediapipe_multiclass.tell_person(six, seen), mediapipe_multiclass.SPEC
+            network = mediapipe_multiclass.tell_person(six, seen)
         else:
-            network, spec = network_of(graph.filters), SPEC
+            network = network_of(graph.filters)
             give_statistics(network, photographs(given.photographs, graph.size))
         save_checkpoint(given.out, network.state_dict(), spec, graph.size, FACTS, geometry=FILL)
     except InputError as error:

@@ -12,10 +12,9 @@ import torch
 from torch import nn
 
 from ..runtime.errors import InputError
-from .mediapipe_graph import Graph, Weights
+from .mediapipe_graph import Graph, Weights, give
 from .models import ModelSpec, Normalize
 from .models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER, AttentionBlock, SelfieTransformer, SeparableAttention
-from .statistics import set_gain_of_one
 
 SPEC = ModelSpec(architecture="selfie_transformer", encoder=SELFIE_TRANSFORMER_ENCODER, edge_head=False)
 CLASSES = 6
@@ -37,7 +36,7 @@ def network_of(graph: Graph) -> SelfieTransformer:
     try:
         weight, bias = next(filters)  # theirs sees -1..1
         bias = bias + (weight * (normalize.mean / 127.5 - 1)).sum((1, 2, 3))
-        _give(encoder.conv_stem, (weight * normalize.deviation / 127.5, bias), encoder.bn1)
+        give(encoder.conv_stem, (weight * normalize.deviation / 127.5, bias), encoder.bn1)
         laterals = iter(network.laterals)
         _give_lateral(next(laterals), filters)
         for number, stage in enumerate(encoder.stages):
@@ -45,24 +44,26 @@ def network_of(graph: Graph) -> SelfieTransformer:
                 if isinstance(block, AttentionBlock):
                     _give_attention(block, filters, scalings)
                 else:
-                    _give(block.conv_pw, next(filters), block.bn1)
-                    _give(block.conv_dw, next(filters), block.bn2)
-                    _give(block.conv_pwl, next(filters), block.bn3)
+                    give(block.conv_pw, next(filters), block.bn1)
+                    give(block.conv_dw, next(filters), block.bn2)
+                    give(block.conv_pwl, next(filters), block.bn3)
             if number:
                 _give_lateral(next(laterals), filters)
         for level in reversed(network.levels):
             for convolution in cast(Any, level):
-                _give(convolution, next(filters))
+                give(convolution, next(filters))
         for convolution, norm in zip(network.head[::3], network.head[1::3], strict=True):
-            _give(convolution, next(filters), norm)
+            give(convolution, next(filters), norm)
         (weight, bias), (classes, offset) = next(filters), next(filters)
         classes = classes.flatten(1)
         head = torch.einsum("oihw,co->ichw", weight, classes), classes @ bias + offset
-        _give(network.mask_head, head)
-        if next(filters, None) is not None:
-            raise InputError("more convolutions than MediaPipe's multi-class selfie segmentation has")
+        give(network.mask_head, head)
+        if next(filters, None) is not None or next(scalings, None) is not None:
+            raise InputError("more convolutions or scalings than MediaPipe's multi-class selfie segmentation has")
     except StopIteration:
-        raise InputError("fewer convolutions than MediaPipe's multi-class selfie segmentation has") from None
+        raise InputError(
+            "fewer convolutions or scalings than MediaPipe's multi-class selfie segmentation has"
+        ) from None
     except RuntimeError as error:  # of shapes that cannot be multiplied
         raise InputError(f"not MediaPipe's multi-class selfie segmentation: {error}") from error
     return network.eval()
@@ -89,54 +90,40 @@ def tell_person(six: SelfieTransformer, batches: Sequence[torch.Tensor]) -> Self
         seen.append(features.pop().permute(0, 2, 3, 1).flatten(0, 2)[chosen].double())
         wanted.append(four[chosen].double())
     handle.remove()
-    inputs = torch.cat(seen)
-    inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], 1)
-    solution = torch.linalg.lstsq(inputs, torch.cat(wanted)).solution.float()
+    inputs, logits = torch.cat(seen), torch.cat(wanted)
+    with_ones = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], 1)
+    bias = torch.linalg.lstsq(with_ones, logits).solution[-1].mean()  # the four pixels share one
     two, weights = SelfieTransformer(), six.state_dict()
-    weights["mask_head.weight"] = solution[:-1].view(-1, 1, 2, 2)
-    weights["mask_head.bias"] = solution[-1:].mean(1)
+    weights["mask_head.weight"] = torch.linalg.lstsq(inputs, logits - bias).solution.float().view(-1, 1, 2, 2)
+    weights["mask_head.bias"] = bias.float().view(1)
     two.load_state_dict(weights)
     return two.eval()
-
-
-def _give(layer: nn.Module, weights: Weights, norm: nn.Module | None = None) -> None:
-    weight, bias = weights
-    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
-    if layer.weight.shape != weight.shape:
-        raise InputError(
-            f"a convolution has shape {tuple(weight.shape)}, not {tuple(layer.weight.shape)}: "
-            "not MediaPipe's multi-class selfie segmentation"
-        )
-    layer.weight.copy_(weight)
-    if isinstance(norm, nn.BatchNorm2d):
-        set_gain_of_one(norm, bias)
-    elif layer.bias is not None:
-        layer.bias.copy_(bias)
-    elif bias.any():
-        raise InputError("a convolution has a bias where MediaPipe's multi-class selfie segmentation has none")
 
 
 def _scaled(scaling: Weights, weights: Weights) -> Weights:
     """A convolution that does the scaling before it, too."""
     (factor, offset), (weight, bias) = scaling, weights
+    if not factor.shape == offset.shape == weight.shape[1:2]:
+        shapes = tuple(factor.shape), tuple(offset.shape), tuple(weight.shape)
+        raise InputError(f"a scaling of shapes {shapes} does not fit: not MediaPipe's multi-class selfie segmentation")
     return weight * factor.view(1, -1, 1, 1), bias + (weight * offset.view(1, -1, 1, 1)).sum((1, 2, 3))
 
 
 def _give_lateral(layer: nn.Module, filters: Iterator[Weights]) -> None:
     factor, offset = next(filters)  # a depthwise convolution of one pixel
-    _give(layer, _scaled((factor.flatten(), offset), next(filters)))
+    give(layer, _scaled((factor.flatten(), offset), next(filters)))
 
 
 def _give_attention(block: AttentionBlock, filters: Iterator[Weights], scalings: Iterator[Weights]) -> None:
-    _give(block.local[0], next(filters), block.local[1])
-    _give(block.local[3], next(filters), block.local[4])
+    give(block.local[0], next(filters), block.local[1])
+    give(block.local[3], next(filters), block.local[4])
     for layer in cast(list[SeparableAttention], list(block.layers)):
         scaling = next(scalings)
         (first, offset), (second, bias) = next(filters), next(filters)
         second = second.flatten(1)
         both = (second @ first.flatten(1))[..., None, None], second @ offset + bias
-        _give(layer.linear, _scaled(scaling, both))
+        give(layer.linear, _scaled(scaling, both))
         for part in (layer.score, layer.key, layer.value):
-            _give(part, _scaled(scaling, next(filters)))
-        _give(layer.out, next(filters))
-    _give(block.project, next(filters))
+            give(part, _scaled(scaling, next(filters)))
+        give(layer.out, next(filters))
+    give(block.project, next(filters))

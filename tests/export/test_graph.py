@@ -78,14 +78,14 @@ def test_deployed_graph_equals_the_trained_network(spec):
     model = random_statistics(build_model(spec))
     before = {key: value.clone() for key, value in model.state_dict().items()}
     graph = DeployedGraph(model)
-    assert check_same(model, graph, (64, 96)) < 5e-5
+    assert check_same(model, graph, (64, 128)) < 5e-5
     kinds = {type(module).__name__ for module in graph.modules()}
     assert not kinds & {"BatchNorm2d", "BatchNormAct2d"}
-    assert ("ConvTranspose2d" in kinds) == (spec.architecture == "selfie")  # whose kernel of 2 has no overlap
-    assert graph.model.edge_head is None
+    assert ("ConvTranspose2d" in kinds) == spec.architecture.startswith("selfie")  # whose kernel of 2 has no overlap
+    assert getattr(graph.model, "edge_head", None) is None
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
-    rgb = torch.rand(1, 3, 64, 96) * 255
+    rgb = torch.rand(1, 3, 64, 128) * 255
     with torch.inference_mode():
         expected = graph(rgb).permute(0, 2, 3, 1)
         assert expected.shape[-1] == (1 if len(spec.classes) == 2 else 3)

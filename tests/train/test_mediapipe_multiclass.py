@@ -202,6 +202,23 @@ def test_other_graphs_are_refused(published):
         network_of(graph._replace(filters=[graph.filters[0], *graph.filters[2:]]))
     with pytest.raises(InputError, match="has shape"):
         network_of(graph._replace(filters=graph.filters[1:]))
+    with pytest.raises(InputError, match="more convolutions or scalings"):
+        network_of(graph._replace(scalings=[*graph.scalings, graph.scalings[-1]]))
+    with pytest.raises(InputError, match="fewer convolutions or scalings"):
+        network_of(graph._replace(scalings=graph.scalings[:-1]))
+    one = [(factor[:1], offset) for factor, offset in graph.scalings]
+    with pytest.raises(InputError, match="does not fit"):
+        network_of(graph._replace(scalings=one))
+    (weight, bias), *others = graph.filters
+    with pytest.raises(InputError, match=r"\(1,\) biases"):
+        network_of(graph._replace(filters=[(weight, bias[:1] * 0), *others]))
+
+
+def test_a_graph_for_pictures_of_no_size_or_of_another_rank_is_refused(published, tmp_path):
+    graph = _graph(published[1])
+    _write(tmp_path / "empty.tflite", graph._replace(size=(0, 256)))
+    with pytest.raises(InputError, match="takes pictures of 0x256"):
+        read_graph(tmp_path / "empty.tflite")
 
 
 def test_the_network_has_no_choices_and_wants_whole_patches():

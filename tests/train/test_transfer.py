@@ -97,7 +97,7 @@ def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tm
     assert sum(distances[-3:]) < 0.5 * sum(distances[:3])
 
 
-def test_a_teacher_of_another_size_answers_in_the_runs_precision(folder_set, tmp_path):
+def test_a_teacher_of_another_size_answers_in_bfloat16_where_the_run_is(folder_set, tmp_path):
     torch.manual_seed(5)
     path, seen = tmp_path / "before.safetensors", []
     save_checkpoint(path, build_model(SPEC).state_dict(), SPEC, (96, 96), {})

@@ -9,10 +9,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from ...runtime.errors import InputError
 
 
-def fold_batch_norms(model: nn.Module) -> None:
+def fold_batch_norms(model: nn.Module, size: tuple[int, int] = (64, 64)) -> None:
     """Fold each BatchNorm2d into the convolution whose output it receives, as seen on one run of the model, in place.
 
-    Raises InputError for one without running statistics.
+    The run is on a picture of `size` (height, width). Where something else sees that output, too, the function changes:
+    compare before and after. Raises InputError for batch normalisation without running statistics.
     """
     made_by: dict[int, nn.Conv2d] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
@@ -28,7 +29,7 @@ def fold_batch_norms(model: nn.Module) -> None:
     watched = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     handles = [module.register_forward_hook(watch) for module in watched]
     with torch.no_grad():
-        model(torch.zeros(1, 3, 64, 64))
+        model(torch.zeros(1, 3, *size))
     for handle in handles:
         handle.remove()
     names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}

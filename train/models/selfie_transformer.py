@@ -70,7 +70,7 @@ class AttentionBlock(nn.Module):
 
 
 class SelfieTransformerEncoder(nn.Module):
-    """Normalised RGB batch x 3 x H x W -> maps of 64, 128, 256 and 384 channels at strides 2, 4, 8 and 16."""
+    """Normalised RGB batch x 3 x H x W -> maps of 16, 128, 256 and 384 channels at strides 2, 4, 8 and 16."""
 
     def __init__(self) -> None:
         super().__init__()
