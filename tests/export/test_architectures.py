@@ -49,10 +49,13 @@ def test_every_architecture_passes_the_gate_in_every_format(spec, tmp_path):
     assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
 
 
-def test_a_network_that_xnnpack_takes_in_pieces_is_refused(tmp_path):
-    """It has no int8 product of two activations, which OCR's attention is."""
-    with pytest.raises(InputError, match=r"XNNPACK partitions instead of 1.*BATCH_MATMUL"):
-        export(RIVALS["ocr"], ["tflite"], tmp_path / "bundle", "int8")
+@pytest.mark.parametrize(
+    ("spec", "left"), [(RIVALS["ocr"], "BATCH_MATMUL"), (TRANSFORMER, "DIV")], ids=["ocr", "transformer"]
+)
+def test_a_network_that_xnnpack_takes_in_pieces_is_refused(spec, left, tmp_path):
+    """It has no int8 product of two activations, which OCR's attention is, and no int8 softmax."""
+    with pytest.raises(InputError, match=rf"XNNPACK partitions instead of 1.*{left}"):
+        export(spec, ["tflite"], tmp_path / "bundle", "int8")
     assert not (tmp_path / "bundle").exists()
 
 
