@@ -19,7 +19,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "artefacts": cost.artefacts,
         "roofline": cost.roofline,
         "border": cost.border,
-        "vnni": cost.vnni,
+        "avx2": cost.avx2,
         "encoders": accuracy.encoders,
         "faces": accuracy.faces,
         "architectures": accuracy.architectures,

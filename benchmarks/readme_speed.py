@@ -41,9 +41,9 @@ def border(results: Path) -> str:
     return markdown(rows, {key: key for key in rows[0]})
 
 
-def vnni(results: Path) -> str:
-    """The same of TFLite files, on a processor with int8 dot products."""
-    rows = read_csv(results / "latency_224x224_vnni.csv")
+def avx2(results: Path) -> str:
+    """The same of TFLite files, on a processor without int8 dot products."""
+    rows = read_csv(results / "latency_224x224_avx2.csv")
     return latency_markdown([row for row in rows if row["threads"] == "1" and row["format"] == "tflite"])
 
 

@@ -113,7 +113,7 @@ def _agreement(pairs: Sequence[tuple[np.ndarray, np.ndarray]], classes: int) -> 
 def _verdict(facts: Mapping[str, Any], precision: str) -> str:
     # Negated, so that a NaN fails.
     if precision == "fp32":
-        return "" if facts["max_abs"] <= MAX_ABS else f"max abs {facts['max_abs']:.2g} > {MAX_ABS:g}"
+        return "" if facts["max_abs"] <= MAX_ABS else f"max abs {facts['max_abs']:.3g} > {MAX_ABS:g}"
     if not np.isfinite(facts["mean_abs"]) or not facts["mask_iou"] >= MASK_IOU[precision]:
         return f"mask IoU {facts['mask_iou']:.4f} < {MASK_IOU[precision]}"
     if precision == "int8" and not facts.get("accuracy_drop", 0.0) <= MAX_DROP:
