@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.train import transfer
 from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.loop import train
 from portraitnet.train.models import ModelSpec, build_model
@@ -83,6 +84,15 @@ def test_a_teachers_batch_normalisation_is_in_its_convolutions_and_its_answer_th
     teachers = open_teachers([str(path)], SPEC.classes)
     assert not [m for m in teachers.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     torch.testing.assert_close(teachers(pixels, 0), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_teacher_that_folding_would_change_is_left_as_it_is(checkpoint, monkeypatch):
+    """As where something else than its batch normalisation sees a convolution's output."""
+    monkeypatch.setattr(transfer, "fold_batch_norms", lambda network, size: network.mask_head.weight.data.mul_(2))
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = load_checkpoint(checkpoint).model(pixels).mask
+    torch.testing.assert_close(open_teachers([checkpoint], SPEC.classes)(pixels, 0), expected)
 
 
 def test_a_student_comes_to_say_what_its_teacher_says(folder_set, checkpoint, tmp_path):
