@@ -74,8 +74,7 @@ def network_of(graph: Graph) -> SelfieTransformer:
 def tell_person(six: SelfieTransformer, batches: Sequence[torch.Tensor]) -> SelfieTransformer:
     """`six` with a head for the person alone, which is linear; fitted to the six classes' answers on `batches`.
 
-    On photographs of people it decides 998 of 1,000 pixels alike. `batches` are
-    normalised RGB, batch x 3 x H x W.
+    On photographs of people it decides 998 of 1,000 pixels alike. `batches` are normalised RGB, batch x 3 x H x W.
     """
     generator = torch.Generator().manual_seed(0)
     seen, wanted, features = [], [], []
