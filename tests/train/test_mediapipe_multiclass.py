@@ -215,7 +215,7 @@ def test_other_graphs_are_refused(published):
         network_of(graph._replace(filters=filters))
 
 
-def test_a_graph_for_pictures_of_no_size_or_of_another_rank_is_refused(published, tmp_path):
+def test_a_graph_for_pictures_of_no_size_is_refused(published, tmp_path):
     graph = _graph(published[1])
     _write(tmp_path / "empty.tflite", graph._replace(size=(0, 256)))
     with pytest.raises(InputError, match="takes pictures of 0x256"):
