@@ -117,7 +117,7 @@ def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Pat
 def best_of_each_picture(scored: Sequence[Scored]) -> list[dict[str, object]]:
     """Rows of a contestant that nobody can run: for every picture the model that does best on it, on each set.
 
-    What it still misses is beyond choosing among these models: pictures that none reads, masks that are wrong themselves.
+    What it still misses is beyond choosing among these models: pictures that none reads, masks that are wrong.
     Portraits alone, and nothing for a single model.
     """
     rows = []
