@@ -14,7 +14,7 @@ from .. import __version__
 from ..runtime.contract import MODEL_JSON, Artefact, Contract
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of, sha256_of, write_folder_beside
-from ..train.checkpoint import Checkpoint, load_checkpoint
+from ..train.engine.checkpoint import Checkpoint, load_checkpoint
 from ..train.predict import TorchBackend
 from .calibration import Pictures, pictures_of, rendered_pictures
 from .graph import DeployedGraph, check_same

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..runtime.errors import InputError
 from ..runtime.geometry import LETTERBOX, Letterbox
-from ..runtime.images import list_images, load_image
+from ..runtime.media.images import list_images, load_image
 from ..runtime.metrics import IGNORE
 from ..train.datasets.base import Item
 from ..train.datasets.folder import Folder

@@ -6,7 +6,8 @@ import platform
 from pathlib import Path
 
 from ..runtime.backends import open_backend
-from ..runtime.segmenter import Backend, Segmenter
+from ..runtime.contract import Backend
+from ..runtime.segmenter import Segmenter
 
 
 def open_any_backend(path: str | Path, threads: int = 2) -> Backend:
@@ -18,7 +19,7 @@ def open_any_backend(path: str | Path, threads: int = 2) -> Backend:
     if path.suffix == ".safetensors":
         import torch
 
-        from ..train.checkpoint import load_checkpoint
+        from ..train.engine.checkpoint import load_checkpoint
         from ..train.predict import TorchBackend
 
         torch.set_num_threads(threads)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..runtime.backends import open_backend
+from ..runtime.contract import Backend
 from ..runtime.errors import InputError
 from ..runtime.metrics import SegmentationScores, iou
-from ..runtime.segmenter import Backend
 from .calibration import Pictures
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..runtime.files import write_beside
 from ..runtime.geometry import GEOMETRIES
-from ..train.checkpoint import load_checkpoint, save_checkpoint
+from ..train.engine.checkpoint import load_checkpoint, save_checkpoint
 from .bundle import export_bundle
 
 _FACTS = ("recipe", "step", "scores", "interpolated")

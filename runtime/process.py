@@ -11,15 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
+from .compositing.composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
+from .compositing.fringe import without_fringe
+from .compositing.loops import compile_loops
+from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
-from .fringe import without_fringe
-from .images import IMAGE_SUFFIXES, load_image, save_image
-from .loops import compile_loops
-from .memory import keep_freed_memory
+from .media.images import IMAGE_SUFFIXES, load_image, save_image
+from .media.memory import keep_freed_memory
+from .media.threads import Behind, ahead
 from .segmenter import Segmenter
-from .smoothing import AlphaSmoother
-from .threads import Behind, ahead
 
 OUTPUTS = ("composite", "mask", "cutout")
 _FEW = 2  # pictures that are done before Numba has started
@@ -201,7 +201,7 @@ def _video(
     advance: Callable[[Job], None],
 ) -> int:
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
-    from .video import VideoReader, VideoWriter
+    from .media.video import VideoReader, VideoWriter
 
     keep_freed_memory()
     reader = VideoReader(job.source)
@@ -264,7 +264,7 @@ class _Progress:
 def _frames_in(job: Job) -> int:
     if not job.is_video:
         return 1
-    from .video import VideoReader
+    from .media.video import VideoReader
 
     try:
         return VideoReader(job.source).frames

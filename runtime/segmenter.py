@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from .contract import Contract
+from .compositing.levels import levels
+from .compositing.refine import refine_alpha
+from .contract import Backend
 from .geometry import Letterbox
-from .levels import levels
-from .refine import refine_alpha
-
-
-class Backend(Protocol):
-    """Something that runs a model's deployed graph."""
-
-    contract: Contract
-
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """uint8 RGB batch x height x width x 3 -> float32 batch x height x width x (1 or classes), 0..1."""
-        ...
 
 
 class Segmenter:

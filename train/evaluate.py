@@ -9,8 +9,8 @@ import numpy as np
 
 from ..runtime.metrics import SegmentationScores
 from ..runtime.segmenter import Segmenter
+from .data.sheets import errors, paint, tile, write_sheet
 from .datasets import Source
-from .sheets import errors, paint, tile, write_sheet
 
 
 def evaluate(

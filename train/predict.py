@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..runtime.contract import Contract
-from .checkpoint import Checkpoint
+from .engine.checkpoint import Checkpoint
 from .models import ModelSpec, Normalize, check_size, complexity
 
 

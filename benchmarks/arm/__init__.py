@@ -19,8 +19,8 @@ from rich.progress import Progress
 
 from ...runtime.backends import open_backend
 from ...runtime.errors import InputError
-from ..contestants import RIVALS, rival_bundles
-from ..table import provenance, write_csv
+from ..latency.contestants import RIVALS, rival_bundles
+from ..reporting.table import provenance, write_csv
 
 _HERE = Path(__file__).parent
 # What Linux tells of a core: LiteRT chooses its kernels by the part's number and by the features.

@@ -14,12 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ..fringe import without_fringe
+from ..compositing.fringe import without_fringe
+from ..compositing.levels import levels
+from ..compositing.refine import refine_alpha
+from ..compositing.smoothing import AlphaSmoother
 from ..geometry import Letterbox, resize
-from ..levels import levels
-from ..refine import refine_alpha
 from ..segmenter import Segmenter
-from ..smoothing import AlphaSmoother
 from .latest import Latest
 
 _LATE = 0.2  # weight of the last mask's time in what a mask takes of late

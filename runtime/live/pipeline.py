@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..compositing.loops import compile_loops
 from ..errors import InputError
-from ..loops import compile_loops
-from ..memory import keep_freed_memory
+from ..media.memory import keep_freed_memory
 from ..segmenter import Segmenter
 from .camera import Source
 from .inference import Inference, Mask

@@ -11,10 +11,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from ..composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
+from ..compositing.composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
+from ..compositing.overlay import write_line
 from ..errors import InputError
-from ..images import save_image
-from ..overlay import write_line
+from ..media.images import save_image
 from ..segmenter import Segmenter
 from .camera import Source
 from .pipeline import LivePipeline, Shown

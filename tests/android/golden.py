@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from portraitnet.benchmarks.table import LATENCY_COLUMNS
-from portraitnet.runtime.composite import blend, blur_background, replace_background
+from portraitnet.benchmarks.reporting.table import LATENCY_COLUMNS
+from portraitnet.runtime.compositing.composite import blend, blur_background, replace_background
+from portraitnet.runtime.compositing.levels import levels
+from portraitnet.runtime.compositing.refine import refine_alpha
+from portraitnet.runtime.compositing.smoothing import AlphaSmoother
 from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
-from portraitnet.runtime.levels import levels
-from portraitnet.runtime.refine import refine_alpha
-from portraitnet.runtime.smoothing import AlphaSmoother
 
 
 def write_golden(folder: Path, bundle: Path, tensors: dict[str, dict[str, object]]) -> None:

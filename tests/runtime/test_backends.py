@@ -1,4 +1,5 @@
 import dataclasses
+import platform
 import shutil
 from pathlib import Path
 
@@ -180,7 +181,7 @@ def test_no_threads(make_onnx, contract):
         open_backend(make_onnx(contract), threads=0)
 
 
-@pytest.mark.skipif(backends.platform.system() == "Darwin", reason="CoreML exists here")
+@pytest.mark.skipif(platform.system() == "Darwin", reason="CoreML exists here")
 def test_coreml_names_what_runs_here(tmp_path):
     (tmp_path / "m.mlpackage").mkdir()
     with pytest.raises(InputError, match=r"macOS only; use the \.tflite or \.onnx"):
@@ -188,7 +189,7 @@ def test_coreml_names_what_runs_here(tmp_path):
 
 
 def test_default_weights_are_the_shipped_file():
-    shipped = Path(backends.__file__).with_name("weights") / "portraitnet-mobile.tflite"
+    shipped = Path(backends.__file__).parent.parent / "weights" / "portraitnet-mobile.tflite"
     if shipped.exists():
         assert isinstance(open_backend(default_weights()).contract, Contract)
     else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...runtime.errors import InputError
 from ...runtime.geometry import Letterbox, resize
-from ...runtime.images import load_image
+from ...runtime.media.images import load_image
 from ...runtime.metrics import IGNORE
 
 PORTRAIT_CLASSES = ("background", "person")

@@ -1,6 +1,6 @@
 // Putting the person before another background, on 2D canvases: the browser's own compositing does the work.
 
-const [BLACK, WHITE] = [0.1, 0.9]; // alpha that becomes nothing and all, as in runtime/levels.py
+const [BLACK, WHITE] = [0.1, 0.9]; // alpha that becomes nothing and all, as in runtime/compositing/levels.py
 
 /** Draws a frame and its alpha over a background; holds the canvases that this needs. */
 export class Compositor {

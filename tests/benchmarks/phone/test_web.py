@@ -15,7 +15,7 @@ import pytest
 from portraitnet.benchmarks.phone import web
 from portraitnet.benchmarks.phone.readings import join
 from portraitnet.benchmarks.phone.web import PAGE, RESULTS, Collector, device_of, phone_site
-from portraitnet.benchmarks.table import read_csv
+from portraitnet.benchmarks.reporting.table import read_csv
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.web.server import PAGE as LIVE_PAGE

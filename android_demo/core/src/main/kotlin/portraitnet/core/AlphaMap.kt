@@ -30,5 +30,5 @@ class AlphaMap(private val letterbox: Letterbox, height: Int, width: Int) {
 private const val BLACK = 0.1f
 private const val WHITE = 0.9f
 
-/** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/levels.py has it. */
+/** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/compositing/levels.py has it. */
 internal fun levels(alpha: Float): Byte = round((alpha - BLACK) * 255 / (WHITE - BLACK)).toInt().coerceIn(0, 255).toByte()

@@ -4,7 +4,7 @@ import kotlin.math.abs
 import kotlin.math.pow
 
 /**
- * Holds still what only trembles, and lets real motion through at once; the same rule as runtime/smoothing.py.
+ * Holds still what only trembles, and lets real motion through at once; the same rule as runtime/compositing/smoothing.py.
  * For the alphas of one stream, [size] values each, at the model's size.
  */
 class AlphaSmoother(private val size: Int) {

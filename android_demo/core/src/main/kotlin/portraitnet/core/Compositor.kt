@@ -16,7 +16,7 @@ sealed interface Background {
     data class Blur(val strength: Double = 2.0) : Background
 }
 
-/** Lays people before backgrounds, frame after frame of [height] x [width]; the arithmetic of runtime/composite.py. */
+/** Lays people before backgrounds, frame after frame of [height] x [width]; the arithmetic of runtime/compositing/composite.py. */
 class Compositor(private val height: Int, private val width: Int) {
     private val behind = ByteArray(height * width * 3)
     private var prepared: Background? = null

@@ -4,7 +4,7 @@ import kotlin.math.max
 import kotlin.math.round
 
 /**
- * Alpha drawn to the picture's own edges: a guided filter with a colour guide, as runtime/refine.py has it (He, Sun and
+ * Alpha drawn to the picture's own edges: a guided filter with a colour guide, as runtime/compositing/refine.py has it (He, Sun and
  * Tang, 2013). In each small window alpha is explained as a linear function of colour, on a small picture; the functions
  * are applied at the picture's own size. For pictures of [height] x [width] up to 640 pixels long.
  */

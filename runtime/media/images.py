@@ -1,0 +1,101 @@
+"""Pictures and masks from untrusted files, of any mode and orientation, bounded before they are decoded."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+from ..files import write_beside
+
+MAX_PIXELS = 100_000_000
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+# Named, because Pillow would also try formats that start other programs (EPS starts Ghostscript). A phone's MPO
+# is opened as JPEG.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+
+
+def load_image(path: str | Path) -> np.ndarray:
+    """Read a picture as uint8 RGB height x width x 3, upright (EXIF), transparency laid on white.
+
+    CMYK, palette, grey and 16-bit pictures are converted. Raises InputError for what is not a whole picture of
+    at most 100 megapixels.
+    """
+    image = _open(Path(path))
+    if image.mode == "F":
+        raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.array(image.convert("RGB"))
+
+
+def load_mask(path: str | Path) -> np.ndarray:
+    """Read a label picture as uint8 height x width; palette indices stay indices, 1-bit masks become 0/1."""
+    image = _open(Path(path))
+    if image.mode in ("P", "L", "1"):
+        return np.array(image).astype(np.uint8)
+    if image.mode in ("RGB", "RGBA", "LA"):
+        channels = np.array(image.convert("RGB"))
+        if (channels == channels[..., :1]).all():
+            return np.ascontiguousarray(channels[..., 0])
+    raise InputError(f"{path}: a mask must be an 8-bit grey or palette picture, this one is {image.mode}")
+
+
+def load_alpha_channel(path: str | Path) -> np.ndarray:
+    """Read the transparency of a picture as uint8 height x width, 255 where it is opaque."""
+    return np.array(_open(Path(path)).convert("RGBA").getchannel("A"))
+
+
+def save_image(path: str | Path, image: np.ndarray) -> None:
+    """Write uint8 grey, RGB or RGBA (height x width x 1, 3 or 4, or height x width), whole or not at all."""
+    path = Path(path)
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"cannot write {path}: use one of {', '.join(sorted(IMAGE_SUFFIXES))}")
+    if image.ndim == 3 and image.shape[2] == 4 and path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
+        raise InputError(f"{path.suffix} holds no transparency; write the cut-out to a .png or .webp")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    with write_beside(path) as temporary:
+        Image.fromarray(image).save(temporary, quality=95)
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """The pictures of a folder in name order; hidden files are left out. Raises InputError when there are none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
+    found = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder} holds no picture ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return found
+
+
+def _open(path: Path) -> Image.Image:
+    """The decoded picture, upright, its size checked from the header first."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is not a file")
+    limit = f"the limit is {MAX_PIXELS // 1_000_000} megapixels: make it smaller first"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise InputError(f"{path} is {image.width}x{image.height} pixels; {limit}")
+                return ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large ({error}); {limit}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not a picture of a known kind ({', '.join(_FORMATS)})") from error
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise InputError(f"{path} is damaged or cut short: {error}") from error

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitnet.runtime.errors import InputError
+from portraitnet.train.datasets import is_portrait, open_source
+from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.datasets.voc import Voc, VocPerson
+from portraitnet.train.recipe import SourceSpec
+
+from ..conftest import write_folder_set
+
+
+def test_folder_splits_by_content_and_without_overlap(tmp_path):
+    root = write_folder_set(tmp_path / "set", count=40)
+    (root / "images" / "copy.png").write_bytes((root / "images" / "000.png").read_bytes())
+    (root / "masks" / "copy.png").write_bytes((root / "masks" / "000.png").read_bytes())
+    train, val = ({i.name for i in Folder(root, split, 0.3).items} for split in ("train", "val"))
+    assert not train & val
+    assert len(train | val) == 41
+    assert 4 <= len(val) <= 20
+    assert ("copy.png" in val) == ("000.png" in val)
+
+
+def test_folder_reports_pictures_without_mask_and_reads_both_conventions(tmp_path):
+    root = write_folder_set(tmp_path / "set", count=3)
+    (root / "masks" / "002.png").unlink()
+    soft = np.array(Image.open(root / "masks" / "001.png"))
+    Image.fromarray(soft // 255).save(root / "masks" / "001.png")
+    source = Folder(root)
+    assert source.skipped == ["002.png"]
+    for index in range(2):
+        image, mask = source.read(index)
+        assert set(np.unique(mask)) == {0, 1}
+        assert image[mask == 1].mean() > image[mask == 0].mean()
+
+
+@pytest.mark.parametrize(
+    ("mask", "classes", "message"),
+    [
+        (np.full((48, 40), 7), ("background", "person"), "unknown values up to 7"),
+        (np.full((48, 40), 7), ("a", "b", "c"), r"unknown values \[7\]"),
+        (np.zeros((9, 9)), ("background", "person"), "mask is 9x9"),
+    ],
+)
+def test_unusable_masks_are_named(tmp_path, mask, classes, message):
+    root = write_folder_set(tmp_path / "set", count=1)
+    Image.fromarray(mask.astype(np.uint8)).save(root / "masks" / "000.png")
+    with pytest.raises(InputError, match=rf"000.png.*{message}"):
+        Folder(root, classes=classes).read(0)
+
+
+@pytest.fixture
+def voc(tmp_path):
+    home = tmp_path / "VOCdevkit" / "VOC2012"
+    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (home / part).mkdir(parents=True)
+    labels = np.zeros((20, 30), np.uint8)
+    labels[5:15, 5:15], labels[5:15, 15:20], labels[4, :] = 15, 8, 255
+    picture = Image.fromarray(labels, "P")
+    picture.putpalette([v for i in range(256) for v in (i, 255 - i, i // 2)])
+    for name in ("2007_000001", "2007_000002"):
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(home / "JPEGImages" / f"{name}.jpg")
+        picture.save(home / "SegmentationClass" / f"{name}.png")
+    (home / "ImageSets/Segmentation/train.txt").write_text("2007_000001\n")
+    (home / "ImageSets/Segmentation/val.txt").write_text("2007_000002\n")
+    return tmp_path
+
+
+def test_voc_keeps_palette_indices_and_unknown_pixels(voc):
+    source = Voc(voc, "train")
+    assert [i.name for i in source.items] == ["2007_000001"]
+    assert set(np.unique(source.read(0)[1])) == {0, 8, 15, 255}
+    assert len(source.classes) == 21
+    assert len(Voc(voc / "VOCdevkit", "all")) == 2
+
+
+def test_voc_person_maps_other_classes_to_background(voc):
+    mask = VocPerson(voc / "VOCdevkit" / "VOC2012", "val").read(0)[1]
+    assert (mask == 1).sum() == 100
+    assert (mask == 255).sum() == 30
+
+
+def test_voc_with_missing_files(voc):
+    (voc / "VOCdevkit/VOC2012/SegmentationClass/2007_000001.png").unlink()
+    with pytest.raises(InputError, match="1 of 1 pictures lack"):
+        Voc(voc)
+
+
+def test_portrait_framing():
+    mask = np.zeros((100, 80), np.uint8)
+    mask[30:, 20:60] = 1
+    assert is_portrait(mask)
+    floating = mask.copy()
+    floating[-10:] = 0
+    assert not is_portrait(floating)
+    crowd = mask.copy()
+    crowd[30:, 38:42] = 0
+    assert not is_portrait(crowd)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (SourceSpec("foldr", "x"), "unknown data set kind"),
+        (SourceSpec("folder", "nowhere"), "is not a folder"),
+        (SourceSpec("folder", "set", split="test"), "none of train, val, all"),
+        (SourceSpec("folder", "set", holdout=0.0, split="val"), "no picture in its 'val' split"),
+    ],
+)
+def test_unusable_sources_say_why(tmp_path, spec, message):
+    write_folder_set(tmp_path / "set", count=2)
+    with pytest.raises(InputError, match=message):
+        open_source(spec, tmp_path, (64, 64))
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(InputError, match="no picture in images/ has a mask"):
+        Folder(tmp_path)
