@@ -1,7 +1,8 @@
 """`portraitnet benchmark --what roofline`: where a model's time goes, and how near each layer is to its limits.
 
-Every operator of a .tflite is timed as a model of its own (layers.py), all in turn. Its floor is the larger of MACs / measured peak and bytes / measured bandwidth (Williams, Waterman, Patterson: "Roofline", CACM 2009); floor /
-time is the share of what the machine could do. Peak: the best 1x1 convolution of the same precision in the same engine.
+Every operator of a .tflite is timed as a model of its own (layers.py), all in turn. Its floor is the larger of
+MACs / measured peak and bytes / measured bandwidth (Williams, Waterman, Patterson: "Roofline", CACM 2009); floor / time
+is the share of what the machine could do. Peak: the best 1x1 convolution of the same precision in the same engine.
 Bandwidth: a copy of about an activation's size, since activations of such models stay in the processor's caches.
 """
 
