@@ -27,7 +27,8 @@ class SourceSpec:
     kind: str  # folder, voc, celebamask ...: see datasets.LAYOUTS; or synthetic
     path: str = ""  # relative to data.root
     split: str = "train"  # train | val | test | all, as far as the set has them
-    holdout: float = 0.2  # share kept for `val` by hash, for sets that come without splits
+    holdout: float = 0.2  # share kept from training by hash, for sets that come without splits
+    test_share: float = 0.0  # of the held-out pictures, the share that is `test`; the rest is `val`
     weight: float = 1.0  # how often a picture is drawn, relative to the other sources' pictures
     upper_body: float = 0.0  # probability of cropping a person to head and upper body
     only_portraits: bool = False  # keep pictures framed like portraits (see datasets.base.is_portrait)
@@ -108,6 +109,7 @@ class RunSpec:
     seed: int = 1
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"  # 64: to tell rounding from mistakes
+    compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
     ema_decay: float = 0.998  # 0: none
     rounded_activations: bool = False  # as int8 will round them: for a last, short run at a low learning rate
     evaluate_every: int = 500

@@ -26,13 +26,14 @@ class Folder(FileSource):
         root: Path,
         split: str = "all",
         holdout: float = 0.2,
+        test_share: float = 0.0,
         classes: tuple[str, ...] = PORTRAIT_CLASSES,
     ) -> None:
         pairs, self.skipped = pair_by_stem(root / "images", root / "masks")
         if not pairs:
             raise InputError(f"{root}: no picture in images/ has a mask of the same name in masks/")
         self.classes = classes
-        self.items = split_by_hash(pairs, split, holdout)
+        self.items = split_by_hash(pairs, split, holdout, test_share)
         self.confidence = root / CONFIDENCE
 
     def read_mask(self, item: Item) -> np.ndarray:
