@@ -40,7 +40,15 @@ from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every", "run.compile"}
+_MAY_CHANGE_ON_RESUME = {
+    "about",
+    "data.root",
+    "data.cache",
+    "data.workers",
+    "run.checkpoint_every",
+    "run.log_every",
+    "run.compile",
+}
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "auto") -> Path:

@@ -93,9 +93,7 @@ def with_files(home: Path, items: Iterable[Item]) -> tuple[list[Item], list[str]
 def split_by_hash(items: Sequence[Item], split: str, holdout: float, test_share: float = 0.0) -> list[Item]:
     """The items of a `split` (see falls_into); a picture's bytes decide, so that copies never fall on both sides."""
     check_split(split)
-    return [
-        item for item in items if split == "all" or falls_into(item.image.read_bytes(), split, holdout, test_share)
-    ]
+    return [item for item in items if split == "all" or falls_into(item.image.read_bytes(), split, holdout, test_share)]
 
 
 def check_split(split: str) -> None:

@@ -68,7 +68,8 @@ def test_a_persons_own_colours_are_the_same_in_numpy_and_compiled():
 
 def test_one_picture_does_not_wait_for_numba_and_a_video_has_it():
     code = (
-        "import sys, numpy as np; from portraitnet.runtime import process; from portraitnet.runtime.compositing import composite, loops, fringe;"
+        "import sys, numpy as np; from portraitnet.runtime import process;"
+        "from portraitnet.runtime.compositing import composite, loops, fringe;"
         "picture, alpha = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8);"
         "composite.blend(picture, picture, alpha); fringe.without_fringe(picture, alpha);"
         "assert 'numba' not in sys.modules; loops.compile_loops();"

@@ -22,6 +22,19 @@ def test_folder_splits_by_content_and_without_overlap(tmp_path):
     assert ("copy.png" in val) == ("000.png" in val)
 
 
+def test_a_share_of_the_held_out_pictures_is_the_test_split(tmp_path):
+    root = write_folder_set(tmp_path / "set", count=60)
+    names = {
+        share: {split: {i.name for i in Folder(root, split, 0.4, share).items} for split in ("train", "val", "test")}
+        for share in (0.0, 0.5)
+    }
+    assert not names[0.0]["test"]
+    assert names[0.5]["test"] | names[0.5]["val"] == names[0.0]["val"]
+    assert not names[0.5]["test"] & names[0.5]["val"]
+    assert min(len(names[0.5]["test"]), len(names[0.5]["val"])) >= 5
+    assert names[0.5]["train"] == names[0.0]["train"]
+
+
 def test_folder_reports_pictures_without_mask_and_reads_both_conventions(tmp_path):
     root = write_folder_set(tmp_path / "set", count=3)
     (root / "masks" / "002.png").unlink()
@@ -104,7 +117,8 @@ def test_portrait_framing():
     [
         (SourceSpec("foldr", "x"), "unknown data set kind"),
         (SourceSpec("folder", "nowhere"), "is not a folder"),
-        (SourceSpec("folder", "set", split="test"), "none of train, val, all"),
+        (SourceSpec("folder", "set", split="tset"), "none of train, val, test, all"),
+        (SourceSpec("folder", "set", split="test"), "no picture in its 'test' split"),
         (SourceSpec("folder", "set", holdout=0.0, split="val"), "no picture in its 'val' split"),
     ],
 )
