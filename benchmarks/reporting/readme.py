@@ -15,6 +15,7 @@ from . import readme_speed as cost
 Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"models": accuracy.models},
+    "runtime/weights/README.md": {"scores": accuracy.card},
     "docs/benchmarks/accuracy.md": {
         "accuracy": accuracy.accuracy,
         "peers": accuracy.peers,

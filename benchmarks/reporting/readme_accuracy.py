@@ -40,6 +40,18 @@ def models(results: Path) -> str:
     return markdown(rows, {key: key for key in rows[0]})
 
 
+def card(results: Path) -> str:
+    """Mean foreground IoU per image of the trained weights on every held-out set, for the model card."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_mobile.csv"):
+        if row["file"].endswith(".safetensors"):
+            name = Path(row["file"]).stem.removeprefix("portraitnet-")
+            shown = table.setdefault(name, {"model": f"`{name}`"})
+            shown[f"{row['set']} ({row['images']})"] = f"{float(row['fg_iou_per_image']):.3f}"
+    rows = [table[name] for name in _FOR]
+    return markdown(rows, {key: key for key in rows[0]})
+
+
 def accuracy(results: Path) -> str:
     """Foreground and boundary IoU of every shipped artefact on the held-out sets."""
     return _by_set("file", read_csv(results / "accuracy_mobile.csv"), lambda row: row["file"])

@@ -12,7 +12,7 @@ import numpy as np
 
 from .levels import levels
 
-# Chosen on half of the held-out photographs, checked on the other half (benchmarks/README.md).
+# Chosen on half of the held-out photographs, checked on the other half (docs/benchmarks/accuracy.md).
 _SMALL = 160  # longer side, in pixels, of the picture on which windows are fitted
 _LARGE = 640  # of the one to which they are applied; alpha grows to the photograph's own size from there
 _RADIUS = 3  # of a window, in pixels of the small picture
