@@ -182,7 +182,7 @@ def fairness(results: Path) -> str:
 
 
 def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str]) -> str:
-    """One line for each file: "mean (median) foreground IoU / boundary IoU" on each set."""
+    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
@@ -190,7 +190,8 @@ def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Map
             "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
             for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
-        shown[row["set"]] = f"{mean} ({median}) / {boundary}"
+        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
+        shown[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 

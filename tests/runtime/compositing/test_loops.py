@@ -105,7 +105,7 @@ def test_views_and_frames_that_cannot_be_written_are_taken():
 def test_without_a_folder_that_can_be_written_they_are_compiled_each_time():
     code = (
         "from numba.core import caching; caching.CacheImpl._locator_classes = [];"
-        "from portraitnet.runtime import compiled;"
+        "from portraitnet.runtime.compositing import compiled;"
         "assert type(compiled.lay._cache) is caching.NullCache"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
