@@ -28,7 +28,6 @@ lint: setup  ## ruff and mypy
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
 
 docs: setup  ## the site, in build/site; a broken link or a page outside the navigation fails
-	@mkdir -p build/site-packages && ln -sfn "$(CURDIR)" build/site-packages/portraitnet
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmark: setup  ## the README's latency, video and start-up figures, after `make demo` (accuracy: see README)
