@@ -25,7 +25,6 @@ from portraitnet.runtime.segmenter import Segmenter
 packaging = pytest.importorskip("packaging.requirements", reason="packaging comes with pytest")
 pytest.importorskip("setuptools", reason="the build backend is not installed", minversion="77")
 
-pytestmark = [pytest.mark.packaging, pytest.mark.xdist_group("packaging")]
 ROOT = Path(portraitnet.__file__).parent
 _NOT_SOURCE = {".git", ".venv", "node_modules", "build", "dist", "runs", "demo-report", "__pycache__", ".gradle"}
 
