@@ -8,7 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import tomllib
 
+DEMO = Path(__file__).parents[2] / "android_demo"
+CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "portraitnet"
 JAVA = Path("/usr/share/java")
 JARS = {"org.json": "com.android.json.jar", "junit": "junit4.jar", "hamcrest": "hamcrest.jar"}
@@ -47,13 +50,21 @@ class Kotlin:
 
 @pytest.fixture(scope="session")
 def kotlin():
-    homes = sorted(CACHE.glob("kotlin-*/package"))
-    if not homes:
-        missing("no Kotlin compiler here: make kotlin")
+    version = CATALOGUE["versions"]["kotlin"]
+    home = CACHE / f"kotlin-{version}" / "package"
+    if not (home / "bin" / "kotlinc").is_file():
+        missing(f"no Kotlin compiler {version} here: make kotlin")
     if shutil.which("java") is None:
         missing("no Java here: install a JDK (Debian: openjdk-17-jdk-headless)")
     jars = [JAVA / name for name in JARS.values()]
     absent = [jar.name for jar in jars if not jar.is_file()]
     if absent:
         missing(f"{', '.join(absent)} not found (Debian: junit4 libhamcrest-java libandroid-json-java)")
-    return Kotlin(homes[-1], jars)
+    return Kotlin(home, jars)
+
+
+@pytest.fixture(scope="session")
+def core(kotlin, tmp_path_factory):
+    """android_demo/core, compiled."""
+    sources = sorted((DEMO / "core" / "src" / "main").rglob("*.kt"))
+    return kotlin.compile(sources, tmp_path_factory.mktemp("core") / "core.jar")

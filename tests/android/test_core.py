@@ -5,23 +5,19 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from portraitnet.benchmarks.phone.imports import read_results
 from portraitnet.runtime.backends import default_weights, open_backend
 from portraitnet.runtime.contract import Artefact
 from portraitnet.runtime.files import bytes_of, sha256_of
 
+from .conftest import DEMO
 from .golden import write_golden
 
-CORE = Path(__file__).parents[2] / "android_demo" / "core" / "src"
-
-
-@pytest.fixture(scope="session")
-def core(kotlin, tmp_path_factory):
-    return kotlin.compile(sorted(CORE.glob("main/**/*.kt")), tmp_path_factory.mktemp("core") / "core.jar")
+CORE = DEMO / "core" / "src"
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +48,9 @@ def test_core_agrees_with_the_python_runtime(kotlin, core, bundle, tmp_path):
     assert done.returncode == 0, done.stdout
     written = sum(len(re.findall(r"@Test", path.read_text())) for path in sources)
     assert re.search(rf"OK \({written} tests\)", done.stdout), done.stdout
+    (row,) = read_results(tmp_path / "golden" / "app.json")
+    assert (row["model"], row["median_ms"], row["cold_start_ms"], row["peak_mb"]) == ("m", 1.0, 87.5, 120.0)
+    assert (row["heat_after"], row["conditions"]) == ("light", "dotprod; battery saver")
 
 
 def test_core_knows_nothing_of_android():

@@ -12,25 +12,8 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
     /** The number of new pixels. */
     val count: Int get() = first.size
 
-    /** The same new pixels of an axis that runs the other way. */
-    fun reversed(): Taps = build(length, count) { i ->
-        val taps = weights.copyOfRange(offsets[i], offsets[i + 1])
-        (length - first[i] - taps.size) to taps.reversedArray()
-    }
-
-    /** The same new pixels in the other order. */
-    fun backwards(): Taps = build(length, count) { i ->
-        val j = count - 1 - i
-        first[j] to weights.copyOfRange(offsets[j], offsets[j + 1])
-    }
-
-    /** The same, of samples that each stand for two old pixels, as chroma does; [start] is the first old pixel's place. */
-    fun ofPairs(start: Int): Taps = build((start + length + 1) / 2 - start / 2, count) { i ->
-        val from = (start + first[i]) / 2
-        val merged = FloatArray((start + first[i] + tapsOf(i) - 1) / 2 - from + 1)
-        for (tap in 0 until tapsOf(i)) merged[(start + first[i] + tap) / 2 - from] += weights[offsets[i] + tap]
-        (from - start / 2) to merged
-    }
+    /** The most old pixels that any new one is made of. */
+    val most: Int = (0 until first.size).maxOfOrNull { tapsOf(it) } ?: 0
 
     private fun tapsOf(i: Int) = offsets[i + 1] - offsets[i]
 
