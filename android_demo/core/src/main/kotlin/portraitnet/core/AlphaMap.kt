@@ -29,8 +29,6 @@ class AlphaMap(
     }
 }
 
-private const val BLACK = 0.1f
-private const val WHITE = 0.9f
-
 /** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/compositing/levels.py has it. */
-internal fun levels(alpha: Float): Byte = round((alpha - BLACK) * 255 / (WHITE - BLACK)).toInt().coerceIn(0, 255).toByte()
+internal fun levels(alpha: Float): Byte =
+    round((alpha - Constants.BLACK) * 255 / (Constants.WHITE - Constants.BLACK)).toInt().coerceIn(0, 255).toByte()

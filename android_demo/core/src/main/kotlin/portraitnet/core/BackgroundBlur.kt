@@ -10,7 +10,7 @@ import kotlin.math.roundToInt
  */
 class BackgroundBlur(height: Int, width: Int, val strength: Double, private val workers: Workers = Workers(1)) {
     private val sigma = strength / 100 * max(height, width)
-    private val factor = max(1, (sigma / 3).toInt())
+    private val factor = max(1, (sigma / Constants.BLUR_PIXELS).toInt())
     private val rows = max(1, height / factor)
     private val columns = max(1, width / factor)
     private val shrinkImage = PixelResizer(height, width, rows, columns)
@@ -27,7 +27,7 @@ class BackgroundBlur(height: Int, width: Int, val strength: Double, private val 
         shrinkAlpha.resize(mask, alpha, workers)
         for (i in alpha.indices) {
             val clear = 1 - (alpha[i].toInt() and 255) / 255f
-            val weight = clear * clear * clear * clear + 1e-4f
+            val weight = clear * clear * clear * clear + Constants.BLUR_FLOOR
             planes[3][i] = weight
             for (c in 0 until 3) planes[c][i] = weight * ((small[i] shr (16 - 8 * c)) and 255)
         }

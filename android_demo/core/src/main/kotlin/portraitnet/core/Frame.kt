@@ -37,3 +37,14 @@ internal class PlaneCopy {
         pixelStride = plane.pixelStride
     }
 }
+
+/** Where in the sensor's picture the upright picture's ([x], [y]) lies; all from 0 to 1. */
+fun Orientation.sensorPlace(x: Float, y: Float): Pair<Float, Float> {
+    val across = if (mirror) 1 - x else x
+    return when (degrees) {
+        90 -> y to 1 - across
+        180 -> 1 - across to 1 - y
+        270 -> 1 - y to across
+        else -> across to y
+    }
+}

@@ -11,7 +11,7 @@ import kotlin.math.round
 class GuidedRefiner(
     private val height: Int, private val width: Int, contentHeight: Int, contentWidth: Int, private val workers: Workers = Workers(1),
 ) {
-    private val scale = minOf(1.0, SMALL.toDouble() / max(height, width))
+    private val scale = minOf(1.0, Constants.REFINE_SMALL.toDouble() / max(height, width))
     private val rows = if (scale < 1) max(1, round(height * scale).toInt()) else height
     private val columns = if (scale < 1) max(1, round(width * scale).toInt()) else width
     private val shrink = PixelResizer(height, width, rows, columns)
@@ -27,7 +27,7 @@ class GuidedRefiner(
     private val offset = FloatArray(rows * columns)
     private val mean = FloatArray(rows * columns)
     private val product = FloatArray(rows * columns)
-    private val window = WindowMean(rows, columns, RADIUS)
+    private val window = WindowMean(rows, columns, Constants.REFINE_RADIUS)
 
     /** Levelled bytes 0..255 into [target], from [content] (contentHeight x contentWidth, 0..1) and ARGB pixels [image]. */
     fun refine(image: IntArray, content: FloatArray, target: ByteArray) {
@@ -58,7 +58,7 @@ class GuidedRefiner(
         for (c in 0 until 3) {
             covariance(guide[c], alpha, means[c], mean, shared[c], 0f)
             for (d in c until 3) {
-                covariance(guide[c], guide[d], means[c], means[d], variance[PAIRS[c][d]], if (c == d) SMOOTHNESS else 0f)
+                covariance(guide[c], guide[d], means[c], means[d], variance[PAIRS[c][d]], if (c == d) Constants.REFINE_SMOOTHNESS else 0f)
             }
         }
         val (rr, rg, rb) = variance
@@ -93,9 +93,6 @@ class GuidedRefiner(
     }
 
     private companion object {
-        const val SMALL = 160
-        const val RADIUS = 3
-        const val SMOOTHNESS = 1e-4f
         val PAIRS = arrayOf(intArrayOf(0, 1, 2), intArrayOf(1, 3, 4), intArrayOf(2, 4, 5))
     }
 }

@@ -48,6 +48,7 @@ class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, 
 
     /** What one thread works in. */
     inner class Row internal constructor() {
+        internal val whole = IntArray(sourceWidth + 1)
         internal val sums = FloatArray(sourceWidth + 1)
         val values = FloatArray(width)
     }
@@ -56,14 +57,15 @@ class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, 
 
     /** Row [y] of the resized [source] into [row], as floats. */
     fun row(source: ByteArray, y: Int, row: Row) {
-        val sums = row.sums
-        sums.fill(0f)
+        val whole = row.whole
+        whole.fill(0)
         for (tap in rows.offsets[y] until rows.offsets[y + 1]) {
-            val weight = rows.weights[tap]
+            val weight = rows.whole[tap]
             val start = (rows.first[y] + tap - rows.offsets[y]) * sourceWidth
-            for (x in 0 until sourceWidth) sums[x] += weight * (source[start + x].toInt() and 255)
+            for (x in 0 until sourceWidth) whole[x] += weight * (source[start + x].toInt() and 255)
         }
-        columns.apply(sums, row.values)
+        for (x in 0 until sourceWidth) row.sums[x] = whole[x] * (1f / Taps.ONE)
+        columns.apply(row.sums, row.values)
     }
 
     /** The same for floats. */
@@ -110,7 +112,8 @@ class PixelResizer(sourceHeight: Int, private val sourceWidth: Int, val height: 
 
     /** What one thread works in. */
     inner class Row internal constructor() {
-        internal val sums = Array(3) { FloatArray(sourceWidth + 1) }
+        internal val whole = Array(3) { IntArray(sourceWidth) }
+        internal val sums = FloatArray(sourceWidth + 1)
         internal val channels = Array(3) { FloatArray(width) }
         val packed = IntArray(width)
     }
@@ -119,21 +122,27 @@ class PixelResizer(sourceHeight: Int, private val sourceWidth: Int, val height: 
 
     /** Row [y] of the resized [source] into [row]. */
     fun row(source: IntArray, y: Int, row: Row) {
-        val (red, green, blue) = row.sums
-        for (sums in row.sums) sums.fill(0f)
+        val (red, green, blue) = row.whole
+        for (sums in row.whole) sums.fill(0)
         for (tap in rows.offsets[y] until rows.offsets[y + 1]) {
-            val weight = rows.weights[tap]
-            val start = (rows.first[y] + tap - rows.offsets[y]) * sourceWidth
-            for (x in 0 until sourceWidth) red[x] += weight * ((source[start + x] shr 16) and 255)
-            for (x in 0 until sourceWidth) green[x] += weight * ((source[start + x] shr 8) and 255)
-            for (x in 0 until sourceWidth) blue[x] += weight * (source[start + x] and 255)
+            add(source, (rows.first[y] + tap - rows.offsets[y]) * sourceWidth, rows.whole[tap], red, green, blue)
         }
-        for (c in 0 until 3) columns.apply(row.sums[c], row.channels[c])
+        for (c in 0 until 3) {
+            val whole = row.whole[c]
+            for (x in whole.indices) row.sums[x] = whole[x] * (1f / Taps.ONE)
+            columns.apply(row.sums, row.channels[c])
+        }
         val (r, g, b) = row.channels
         // Means of bytes: they stay in 0..255.
         for (x in row.packed.indices) {
             row.packed[x] = packed((r[x] + 0.5f).toInt(), (g[x] + 0.5f).toInt(), (b[x] + 0.5f).toInt())
         }
+    }
+
+    private fun add(source: IntArray, start: Int, weight: Int, red: IntArray, green: IntArray, blue: IntArray) {
+        for (x in red.indices) red[x] += weight * ((source[start + x] shr 16) and 255)
+        for (x in green.indices) green[x] += weight * ((source[start + x] shr 8) and 255)
+        for (x in blue.indices) blue[x] += weight * (source[start + x] and 255)
     }
 
     /** The whole of [source] into [target]. */

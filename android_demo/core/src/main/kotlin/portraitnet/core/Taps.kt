@@ -15,9 +15,22 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
     /** The most old pixels that any new one is made of. */
     val most: Int = (0 until first.size).maxOfOrNull { tapsOf(it) } ?: 0
 
+    /** The weights as whole numbers of 1 / [ONE], whose sums are exactly [ONE]: such loops run several pixels at a time. */
+    val whole: IntArray by lazy {
+        val found = IntArray(weights.size) { Math.round(weights[it] * ONE) }
+        for (i in first.indices) {
+            val range = offsets[i] until offsets[i + 1]
+            val largest = range.maxByOrNull { found[it] } ?: continue
+            found[largest] += ONE - range.sumOf { found[it] }
+        }
+        found
+    }
+
     private fun tapsOf(i: Int) = offsets[i + 1] - offsets[i]
 
     companion object {
+        const val ONE = 4096
+
         /**
          * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
          * shrinks, else bilinear. A picture three times as large or more is halved first while its sides are even, unless

@@ -52,37 +52,39 @@ class UprightReader(private val crop: Crop, orientation: Orientation, private va
 
     /** A turned picture is written along the sensor's columns, in strips as wide as a line of the cache. */
     private fun readYuv(from: Int, until: Int, pixels: IntArray) {
-        if (!turned) {
-            for (y in from until until step 2) for (x in 0 until crop.width step 2) block(x, y, pixels)
-        } else {
-            for (strip in from until until step TILE) {
-                for (x in 0 until crop.width step 2) for (y in strip until minOf(strip + TILE, until) step 2) block(x, y, pixels)
+        val (luma, u, v) = planes
+        val strip = if (turned) TILE else 2
+        for (top in from until until step strip) {
+            if (turned) {
+                for (x in 0 until crop.width step 2) {
+                    for (y in top until minOf(top + TILE, until) step 2) block(luma.bytes, u.bytes, v.bytes, x, y, pixels)
+                }
+            } else {
+                for (x in 0 until crop.width step 2) block(luma.bytes, u.bytes, v.bytes, x, top, pixels)
             }
         }
     }
 
     /** Four pixels with one sample of colour. */
-    private fun block(x: Int, y: Int, pixels: IntArray) {
-        val (luma, first, second) = planes
-        val across = (crop.left + x) / 2
-        val down = (crop.top + y) / 2
-        val u = (first.bytes[down * first.rowStride + across * first.pixelStride].toInt() and 255) - 128
-        val v = (second.bytes[down * second.rowStride + across * second.pixelStride].toInt() and 255) - 128
+    private fun block(lumas: ByteArray, us: ByteArray, vs: ByteArray, x: Int, y: Int, pixels: IntArray) {
+        val across = (crop.left + x) shr 1
+        val down = (crop.top + y) shr 1
+        val u = (us[down * planes[1].rowStride + across * planes[1].pixelStride].toInt() and 255) - 128
+        val v = (vs[down * planes[2].rowStride + across * planes[2].pixelStride].toInt() and 255) - 128
         // 16 bits behind the point, and a half for rounding.
         val red = 91881 * v + 32768
         val green = -22554 * u - 46802 * v + 32768
         val blue = 116130 * u + 32768
-        val bytes = luma.bytes
-        val step = luma.pixelStride
-        val at = (crop.top + y) * luma.rowStride + (crop.left + x) * step
+        val step = planes[0].pixelStride
+        val at = (crop.top + y) * planes[0].rowStride + (crop.left + x) * step
         val to = start + x * alongX + y * alongY
         val wide = x + 1 < crop.width
-        pixels[to] = pixel(bytes[at].toInt() and 255, red, green, blue)
-        if (wide) pixels[to + alongX] = pixel(bytes[at + step].toInt() and 255, red, green, blue)
+        pixels[to] = pixel(lumas[at].toInt() and 255, red, green, blue)
+        if (wide) pixels[to + alongX] = pixel(lumas[at + step].toInt() and 255, red, green, blue)
         if (y + 1 < crop.height) {
-            val below = at + luma.rowStride
-            pixels[to + alongY] = pixel(bytes[below].toInt() and 255, red, green, blue)
-            if (wide) pixels[to + alongX + alongY] = pixel(bytes[below + step].toInt() and 255, red, green, blue)
+            val below = at + planes[0].rowStride
+            pixels[to + alongY] = pixel(lumas[below].toInt() and 255, red, green, blue)
+            if (wide) pixels[to + alongX + alongY] = pixel(lumas[below + step].toInt() and 255, red, green, blue)
         }
     }
 
