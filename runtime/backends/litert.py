@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..contract import METADATA_KEY
+from ..contract import METADATA_KEY, Contract
 from ..errors import InputError
 from .checks import check_batch, check_shapes, embedded_contract, first_line
 
@@ -25,7 +25,7 @@ class TfliteBackend:
             from ai_edge_litert.interpreter import Interpreter
 
             make_interpreter = Interpreter
-        self.contract = embedded_contract(path, _tflite_metadata(path))
+        self.contract = contract_inside(path)
         try:
             self.interpreter = make_interpreter(str(path), num_threads=threads)
             inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
@@ -57,6 +57,11 @@ class TfliteBackend:
             return scores.astype(np.float32) / 255
         scale, zero_point = self._output["quantization"]
         return (scores.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def contract_inside(path: Path) -> Contract:
+    """The contract that a .tflite carries, read without opening it in a runtime. Raises InputError when it has none."""
+    return embedded_contract(path, _tflite_metadata(path))
 
 
 def _tflite_metadata(path: Path) -> bytes | None:

@@ -1,14 +1,13 @@
 import dataclasses
 import platform
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from portraitnet.runtime import Segmenter, backends
-from portraitnet.runtime.backends import default_weights, find_model, open_backend
-from portraitnet.runtime.contract import Artefact, Contract
+from portraitnet.runtime.backends import default_weights, open_backend
+from portraitnet.runtime.contract import Artefact
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.files import sha256_of
 
@@ -188,27 +187,8 @@ def test_coreml_names_what_runs_here(tmp_path):
         open_backend(tmp_path / "m.mlpackage")
 
 
-def test_default_weights_are_the_shipped_file():
-    shipped = Path(backends.__file__).parent.parent / "weights" / "portraitnet-mobile.tflite"
-    if shipped.exists():
-        assert isinstance(open_backend(default_weights()).contract, Contract)
-    else:
-        with pytest.raises(InputError, match="no shipped weights"):
-            default_weights()
-
-
 def test_a_certain_person_hides_the_background_wholly():
     photograph = pytest.importorskip("skimage.data").astronaut()
     alpha = Segmenter.load(default_weights())(photograph)
     assert alpha.max() == 1  # int8's largest step is 255/256
     assert alpha.min() == 0
-
-
-def test_a_shipped_model_is_found_by_its_name_and_a_file_of_that_name_wins(tmp_path, monkeypatch):
-    assert find_model("mobile") == default_weights()
-    assert find_model(default_weights()) == default_weights()
-    with pytest.raises(InputError, match=r"tiny does not exist; models that ship: .*mobile"):
-        find_model("tiny")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mobile").mkdir()
-    assert find_model("mobile") == Path("mobile")
