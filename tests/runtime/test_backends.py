@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from portraitnet.runtime import Segmenter, backends
 from portraitnet.runtime.backends import default_weights, open_backend
@@ -172,6 +173,42 @@ def test_enormous_files_are_not_read(tmp_path):
     with path.open("wb") as handle:
         handle.truncate(backends.MAX_MODEL_BYTES + 1)
     with pytest.raises(InputError, match="larger than"):
+        open_backend(path)
+
+
+@pytest.mark.parametrize("enlarged", [(64, 30_000), (30_000, 64)], ids=["declared", "computed"])
+def test_a_small_tflite_that_asks_for_gigabytes_is_refused_before_it_takes_them(
+    make_tflite, contract, monkeypatch, enlarged
+):
+    assert open_backend(make_tflite(contract, "modest.tflite", enlarged=(64, 64)))
+    path = make_tflite(contract, enlarged=enlarged)
+    monkeypatch.setattr(Interpreter, "allocate_tensors", lambda self: pytest.fail("memory was taken"))
+    with pytest.raises(InputError, match=r"tiny\.tflite asks for 3\.4 GiB of memory \(at most 2\)"):
+        open_backend(path)
+
+
+def test_a_small_onnx_that_asks_for_gigabytes_is_refused(make_onnx, contract, batch):
+    import onnx
+    from onnx import helper
+
+    path = make_onnx(contract)
+    model = onnx.load(path)
+    shape = helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [30_000, 30_000])
+    model.graph.initializer.append(shape)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["large"]))
+    model.graph.node.append(helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0))
+    model.graph.node.append(helper.make_node("Add", ["alpha", "sum"], ["more"]))
+    model.graph.output[0].name = "more"
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"tiny\.onnx asks for more than 2 GiB of memory"):
+        open_backend(path).run(batch)
+
+
+@pytest.mark.parametrize("inside", [b"portraitnet", b"background", b"image"])
+def test_onnx_text_that_is_not_utf8_is_one_line(make_onnx, contract, inside):
+    path = make_onnx(contract)
+    path.write_bytes(path.read_bytes().replace(inside, b"\xff" + inside[1:]))
+    with pytest.raises(InputError, match=r"tiny\.onnx"):
         open_backend(path)
 
 
