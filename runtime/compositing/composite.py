@@ -18,7 +18,7 @@ from PIL import ImageColor
 from ..errors import InputError
 from ..geometry import resize
 from ..media.images import IMAGE_SUFFIXES, load_image
-from . import loops
+from .kernels import kernels
 
 if TYPE_CHECKING:
     from ..media.video import Frame, VideoReader
@@ -32,9 +32,7 @@ def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.nd
     """`image` where alpha is full, `background` where it is 0; both uint8 height x width x 3."""
     if image.shape != (*alpha.shape, 3) or background.shape != image.shape:
         raise ValueError(f"sizes differ: picture {image.shape}, background {background.shape}, alpha {alpha.shape}")
-    result = np.empty(image.shape, np.uint8)
-    loops.lay(*map(loops.rows, (image, background, _bytes(alpha), result)))
-    return result
+    return kernels().blend(image, background, _bytes(alpha))
 
 
 def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
