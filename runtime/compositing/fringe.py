@@ -9,10 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..constants import SHARED
 from .kernels import kernels
 
-_LONGEST = 160  # side of the small picture on which colours are estimated: they change slowly along an outline
-_REACH = 3  # radius of the neighbourhood there
+_LONGEST = SHARED["fringe"]["longest"]  # side of the small picture on which the slowly changing colours are estimated
+_REACH = SHARED["fringe"]["reach"]  # radius of the neighbourhood there
 
 
 def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LITTLE = 1e-3  # keeps a mean of nothing from dividing by 0
+from ..constants import SHARED
+
+LITTLE = SHARED["fringe"]["little"]  # keeps a mean of nothing from dividing by 0
 _FOURTH_POWERS = (np.arange(256, dtype=np.float32) / 255) ** 4
 
 
