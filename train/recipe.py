@@ -43,13 +43,24 @@ class AugmentSpec:
     scale: tuple[float, float] = (0.5, 1.5)
     translation: float = 0.25  # share of the input, both ways
     flip: float = 0.5  # probability
+    swap_sides: bool = True  # labels of a left and a right part change places in a mirrored picture
+    texture_probability: float = 1.0  # of each of the following changes, drawn one by one
+    hue: tuple[float, float] = (1.0, 1.0)  # factors of hue, lightness and saturation (HLS)
+    lightness: tuple[float, float] = (1.0, 1.0)
+    saturation: tuple[float, float] = (1.0, 1.0)
     colour: tuple[float, float] = (0.4, 1.6)
     brightness: tuple[float, float] = (0.4, 1.6)
     contrast: tuple[float, float] = (0.6, 1.4)
     sharpness: tuple[float, float] = (0.8, 1.2)
-    blur: tuple[int, ...] = (3, 5)  # kernel sizes drawn from, beside none
+    blur: tuple[int, ...] = (3, 5)  # kernel sizes drawn from, beside none; odd, or 0 for none
+    blur_kernel: Literal["gaussian", "box"] = "gaussian"
     noise: float = 10.0  # largest standard deviation, of 255
     cut_and_paste: float = 0.0  # probability of laying the person on another picture's background
+
+    def __post_init__(self) -> None:
+        wrong = [size for size in self.blur if size and not (1 <= size <= 31 and size % 2)]
+        if wrong:
+            raise InputError(f"data.augment.blur holds {wrong[0]}: kernel sizes are odd, up to 31, or 0 for none")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from filelock import FileLock
 from ...runtime.errors import InputError
 from ..datasets import OnCanvas, Source
 
-_VERSION = 1  # of the files' layout and of how pictures are read: part of every name
+_VERSION = 2  # of the files' layout and of how pictures are read: part of every name
 _IMAGES, _MASKS, _RECTS = "images.bin", "masks.bin", "rects.bin"
 
 

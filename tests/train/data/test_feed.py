@@ -3,6 +3,7 @@ import os
 import threading
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -129,6 +130,20 @@ def test_a_canvas_of_no_use_is_refused(recipe, canvas):
 
 def test_rendered_pictures_need_no_cache(tmp_path):
     assert open_cache(Synthetic((32, 32)), CANVAS, tmp_path) is None
+
+
+def test_rendered_pictures_are_as_sharp_in_training_as_when_judged():
+    def sharpness(picture):
+        small = cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA)
+        return cv2.Laplacian(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
+
+    scenes = Synthetic((96, 96))
+    judged, trained = ([f(i) for i in range(6)] for f in (scenes.read, lambda i: scenes.on_canvas(i, (192, 192))))
+    for (image, mask), (canvas, labels, rect) in zip(judged, trained, strict=True):
+        np.testing.assert_array_equal(labels, mask)
+        assert rect == (0, 0, 192, 192)
+        assert sharpness(canvas) == pytest.approx(sharpness(image), rel=0.02)
+    assert scenes.on_canvas(0, (96, 96))[0].shape == (96, 96, 3)
 
 
 def equal(one, other):
