@@ -1,7 +1,12 @@
 import errno
 import os
+import pickle
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,10 +72,64 @@ def test_a_cache_is_built_once_and_again_when_a_file_changes(folder_set, tmp_pat
     changed = open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "home", heard.append)
     assert heard == [6, 6]
     assert (changed.read(3)[0][40, 40] == 7).all()
-    assert not first.folder.exists()  # nothing would ever read it again
     other = open_cache(Folder(folder_set, "all"), (32, 32), tmp_path / "home")
     assert changed.folder.exists()
     assert other.read(0)[0].shape == (32, 32, 3)
+
+
+def repaint(folder_set, name, value):
+    Image.fromarray(np.full((48, 40, 3), value, np.uint8)).save(folder_set / "images" / name)
+
+
+def test_a_cache_that_is_read_outlives_its_successor_and_is_removed_after(folder_set, tmp_path):
+    home = tmp_path / "home"
+    old = open_cache(Folder(folder_set, "all"), CANVAS, home)
+    before, folder = old.read(5)[0].copy(), old.folder
+    travelled = pickle.loads(pickle.dumps(old))  # as to a loader's worker
+    repaint(folder_set, "003.png", 7)
+    changed = open_cache(Folder(folder_set, "all"), CANVAS, home)
+    np.testing.assert_array_equal(old.read(5)[0], before)
+    np.testing.assert_array_equal(travelled.read(5)[0], before)
+    assert changed.folder != folder
+    del old
+    repaint(folder_set, "003.png", 8)
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not folder.exists()  # nothing would ever read it again
+
+
+def test_a_reader_that_was_killed_holds_nothing(folder_set, tmp_path):
+    home = tmp_path / "home"
+    lines = (
+        "import os, signal, sys, pathlib\n"
+        "from portraitnet.train.data.cache import open_cache\n"
+        "from portraitnet.train.datasets.folder import Folder\n"
+        "cache = open_cache(Folder(pathlib.Path(sys.argv[1])), (96, 80), pathlib.Path(sys.argv[2]))\n"
+        "print(cache.folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", lines, str(folder_set), str(home)]
+    folder = Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+    assert folder.is_dir()
+    assert list((folder / "readers").iterdir())
+    repaint(folder_set, "003.png", 7)
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not folder.exists()
+
+
+def test_caches_of_lists_that_nobody_opens_any_more_go_after_a_month(folder_set, tmp_path):
+    home = tmp_path / "home"
+    old, young = (open_cache(Folder(folder_set, "all"), (side, side), home).folder for side in (32, 48))
+    month_ago = time.time() - 31 * 24 * 3600
+    os.utime(old, (month_ago, month_ago))
+    repaint(folder_set, "extra.png", 9)
+    (folder_set / "masks" / "extra.png").write_bytes((folder_set / "masks" / "000.png").read_bytes())
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not old.exists()
+    assert young.exists()
+    os.utime(young, (month_ago, month_ago))
+    (folder_set / "images" / "extra.png").unlink()
+    open_cache(Folder(folder_set, "all"), (48, 48), home)
+    assert young.stat().st_mtime > month_ago + 1  # opening it counts
 
 
 def test_a_cache_cut_short_is_built_again(folder_set, tmp_path):
