@@ -87,7 +87,7 @@ class LossSpec:
     pixel: Literal["cross_entropy", "exponential"] = "cross_entropy"
     class_weights: Literal["none", "inverse_log"] = "none"  # computed from the training masks
     hard_threshold: float = 0.0  # only pixels whose true class is less probable than this count (OHEM); 0: all
-    hard_pixels: int = 100_000  # and at least so many of a batch's
+    hard_pixels: int = 100_000  # and at least so many of each picture's
     consistency: float = 2.0  # this and the next are the paper's
     edge: float = 0.1
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
@@ -95,6 +95,11 @@ class LossSpec:
     auxiliary: float = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints asked in turn about the plain views, for the next
     distillation: float = 2.0  # KL divergence from what the teacher says
+    temperature: float = 1.0  # of both KL divergences, which are multiplied by its square
+    kl_mean: Literal["elements", "pixels"] = "elements"  # the paper's code; or the mean of the sum over classes
+    focal_weight: Literal["detached", "differentiable"] = (
+        "detached"  # of the edge loss: the paper's code, or by the book
+    )
 
 
 @dataclass(frozen=True)
