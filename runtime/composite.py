@@ -16,6 +16,7 @@ import numpy as np
 from PIL import ImageColor
 
 from . import loops
+from .constants import CONSTANTS
 from .errors import InputError
 from .geometry import resize
 from .images import IMAGE_SUFFIXES, load_image
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from .video import Frame, VideoReader
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
-DEFAULT_BLUR = 2.0
-_MAX_BLUR = 20.0
+DEFAULT_BLUR, _MAX_BLUR = CONSTANTS["blur"]["default"], CONSTANTS["blur"]["most"]
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -47,10 +47,10 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFA
     height, width = alpha.shape
     sigma = strength / 100 * max(height, width)
     # A picture that will be blurred by many pixels loses nothing when it is first shrunk by fewer.
-    factor = max(1, int(sigma / 3))
+    factor = max(1, int(sigma / CONSTANTS["blur"]["pixels"]))
     size = max(1, height // factor), max(1, width // factor)
     # The power shuts out pixels that shrinking mixed with the person; the rest keeps a sum above zero everywhere.
-    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + 1e-4
+    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + CONSTANTS["blur"]["floor"]
     colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
     blurred = cv2.GaussianBlur(colour, (0, 0), small_sigma)

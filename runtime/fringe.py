@@ -10,10 +10,13 @@ import cv2
 import numpy as np
 
 from . import loops
+from .constants import CONSTANTS
 from .geometry import resize
 
-_LONGEST = 320  # side of the small picture on which colours are estimated: they change slowly along an outline
-_REACH = 5  # radius of the neighbourhood there
+_LONGEST = CONSTANTS["fringe"][
+    "longest"
+]  # side of the small picture on which colours are estimated: they change slowly along an outline
+_REACH = CONSTANTS["fringe"]["reach"]  # radius of the neighbourhood there
 
 
 def without_fringe(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

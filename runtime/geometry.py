@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-PAD_VALUE = 128
+from .constants import CONSTANTS
+
+PAD_VALUE: int = CONSTANTS["geometry"]["pad"]
 LETTERBOX = "letterbox-128-centred"
 STRETCH = "stretch-1.5-128-centred"  # a photograph of 3:2 fills a square; one of 9:16 is not squashed to it
 FILL = "stretch"  # of models by others
 # How much more one side may be stretched than the other.
-GEOMETRIES = {LETTERBOX: 1.0, STRETCH: 1.5, FILL: float("inf")}
+GEOMETRIES = {name: limit or float("inf") for name, limit in CONSTANTS["geometry"]["limits"].items()}
 
 
 @dataclass(frozen=True)

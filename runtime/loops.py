@@ -10,7 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LITTLE = 1e-3  # keeps a mean of nothing from dividing by 0
+from .constants import CONSTANTS
+
+LITTLE = CONSTANTS["fringe"]["little"]  # keeps a mean of nothing from dividing by 0
 _HALF, _ALL = np.uint16(128), np.uint16(255)
 
 

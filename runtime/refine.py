@@ -10,13 +10,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .constants import CONSTANTS
 from .levels import levels
 
+_SHARED = CONSTANTS["refine"]
+
 # Chosen on half of the held-out photographs, checked on the other half (benchmarks/README.md).
-_SMALL = 160  # longer side, in pixels, of the picture on which windows are fitted
-_LARGE = 640  # of the one to which they are applied; alpha grows to the photograph's own size from there
-_RADIUS = 3  # of a window, in pixels of the small picture
-_SMOOTHNESS = 1e-4  # colour variance (of 1) below which a window counts as flat
+_SMALL = _SHARED["small"]  # longer side, in pixels, of the picture on which windows are fitted
+_LARGE = _SHARED["large"]  # of the one to which they are applied; alpha grows to the photograph's own size from there
+_RADIUS = _SHARED["radius"]  # of a window, in pixels of the small picture
+_SMOOTHNESS = _SHARED["smoothness"]  # colour variance (of 1) below which a window counts as flat
 
 
 def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

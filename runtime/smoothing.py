@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from .constants import CONSTANTS
+
+_SHARED = CONSTANTS["smoothing"]
 # Chosen on clips of eight real portraits, still and moving (benchmarks/flicker.py): a third of the flicker or less, and
 # at most 0.3 points of IoU lost at edges that move.
-FOLLOW = 0.1  # share of a small change that is taken over in a frame's time, at 30 frames/s
-TREMBLE, MOTION = 0.05, 0.4  # changes of alpha: below the first all is trembling, above the second all is motion
-_FRAME = 1 / 30
-_PAUSE = 0.5  # seconds after which what was seen before tells nothing
+FOLLOW = _SHARED["follow"]  # share of a small change that is taken over in a frame's time, at 30 frames/s
+TREMBLE, MOTION = (
+    _SHARED["tremble"],
+    _SHARED["motion"],
+)  # changes of alpha: below the first all is trembling, above the second all is motion
+_FRAME = 1 / _SHARED["frames_per_second"]
+_PAUSE = _SHARED["pause"]  # seconds after which what was seen before tells nothing
 
 
 class AlphaSmoother:
