@@ -31,10 +31,10 @@ def api_command(
     """
     import uvicorn
 
-    from ..runtime.backends import find_model, open_backend
+    from ..runtime.backends import open_backend
     from ..runtime.service.app import create_app
     from ..runtime.service.limits import Limits
 
     limits = Limits(max_megabytes, max_megapixels, max_requests)
-    app = create_app(open_backend(find_model(model), threads), limits, edge_refine)
+    app = create_app(open_backend(model, threads), limits, edge_refine)
     uvicorn.run(app, host=host, port=port, log_level="info")

@@ -19,7 +19,7 @@ class Segmenter:
     With `refine`, a person's outline is drawn to the picture's own edges (see refine_alpha); classes are left alone.
 
     Examples:
-        >>> segmenter = Segmenter.load("portraitnet-mobile.tflite")
+        >>> segmenter = Segmenter.load("mobile")
         >>> alpha = segmenter(image)  # uint8 height x width x 3 RGB -> float32 height x width in 0..1
     """
 
@@ -29,7 +29,9 @@ class Segmenter:
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 2, refine: bool = False) -> Segmenter:
-        """Open a bundle folder or a loose .onnx, .tflite or (on a Mac) .mlpackage.
+        """Open a shipped model by name ("mobile", or "fast", "balanced", "best"), a bundle folder or a loose file.
+
+        A loose file is an .onnx, a .tflite or, on a Mac, an .mlpackage.
 
         Raises InputError when the file is not such a model, or its contract cannot be read.
         """

@@ -95,6 +95,29 @@ def test_each_class_has_iou_accuracy_dice_and_share_by_hand():
     assert summary["mean_dice"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
 
 
+def test_overall_and_frequency_weighted_by_hand():
+    scores = SegmentationScores.of(("background", "a", "b"))
+    truth = np.array([[0, 0, 0, 1, 1, 2, IGNORE]])
+    scores.add("a", np.array([[0, 0, 1, 1, 0, 2, 2]]), truth)
+    summary = scores.summary()
+    assert summary["overall_accuracy"] == pytest.approx(4 / 6)
+    assert summary["freqw_iou"] == pytest.approx(3 / 6 * 2 / 4 + 2 / 6 * 1 / 3 + 1 / 6 * 1)
+    portrait = SegmentationScores()
+    portrait.add("a", np.array([[0, 1, 1]]), np.array([[0, 0, 1]]))
+    assert portrait.summary()["overall_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_without_a_background_no_class_is_foreground():
+    """Cityscapes' label 0 is the road: "foreground" would mean everything else."""
+    scores = SegmentationScores.of(("road", "sky", "car"))
+    scores.add("a", np.array([[0, 1, 1]]), np.array([[0, 1, 2]]))
+    scores.add("b", np.array([[2, 2, 2]]), np.array([[0, 0, 2]]))
+    assert not {"fg_iou_per_image", "fg_iou_median", "boundary_iou", "miou_2class_pooled"} & scores.summary().keys()
+    assert scores.per_image == pytest.approx([2 / 3, 1 / 3])
+    assert SegmentationScores.of(("bg", "shirt", "hair")).background
+    assert SegmentationScores.of(("no one", "someone")).background  # of two classes the first is
+
+
 def square(left):
     mask = np.zeros((100, 100), bool)
     mask[30:70, left : left + 40] = True
