@@ -26,7 +26,7 @@ packaging = pytest.importorskip("packaging.requirements", reason="packaging come
 pytest.importorskip("setuptools", reason="the build backend is not installed", minversion="77")
 
 ROOT = Path(portraitnet.__file__).parent
-_NOT_SOURCE = {".git", ".venv", "node_modules", "build", "dist", "runs", "demo-report", "__pycache__", ".gradle"}
+_NOT_SOURCE = {".git", ".venv", "node_modules", "build", "runs", "demo-report", "__pycache__", ".gradle"}
 
 
 def outside(*command, cwd, check=True):
@@ -101,10 +101,12 @@ def test_the_sdist_holds_the_source_and_no_build_products(sdist):
 def test_the_wheel_holds_every_file_that_the_package_opens(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for pattern in ("**/*.py", "train/recipes/*.yaml", "runtime/weights/*.tflite", "benchmarks/**/*.html"):
+    patterns = ["**/*.py", "train/recipes/*.yaml", "runtime/*.json", "runtime/weights/*.tflite"]
+    patterns += ["benchmarks/*.html", "benchmarks/reporting/*.html"]
+    for pattern in patterns:
         for file in ROOT.glob(pattern):
             place = file.relative_to(ROOT)
-            if not ({"tests", "docs"} | _NOT_SOURCE) & set(place.parts):
+            if place.name != "setup.py" and not ({"tests", "docs"} | _NOT_SOURCE) & set(place.parts):
                 assert f"portraitnet/{place.as_posix()}" in names
     assert not [
         name for name in names if name.startswith(("portraitnet/tests/", "portraitnet/docs/", "tests/", "docs/"))
