@@ -182,7 +182,9 @@ def evaluate_command(
 
 @app.command("export")
 def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint, as training writes it.")],
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="A .safetensors checkpoint, as training writes it; none with --android alone.")
+    ] = None,
     to: Annotated[str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")] = "onnx,coreml,tflite",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
     size: Annotated[
@@ -196,16 +198,25 @@ def export_command(
     out: Annotated[Path | None, typer.Option(help="Bundle folder; exports/NAME unless given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")] = False,
     android: Annotated[
-        Path | None, typer.Option(help="The Android project (android_demo): puts the .tflite into its app.")
+        Path | None,
+        typer.Option(help="The Android project (android_demo): puts the model into its app; alone, those that ship."),
     ] = None,
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
-    from ..export.android import install_in_app
+    from ..export.android import install_in_app, install_shipped
     from ..export.bundle import export_bundle
     from ..export.parity import ParityError, parity_table
     from ..runtime.console import console
     from ..train.engine.checkpoint import load_checkpoint
 
+    if checkpoint is None:
+        if android is None:
+            raise InputError("name a checkpoint; or --android android_demo, which puts the shipped models into the app")
+        with console.status("exporting nano, small and mobile in fp16"):
+            placed = install_shipped(android, lambda model, folder: export_bundle(model, folder, ["tflite"], ["fp16"]))
+        for folder in placed:
+            print(f"in the app: {folder}")
+        return
     loaded = load_checkpoint(checkpoint)
     target = out or Path("exports") / loaded.name
     try:

@@ -25,7 +25,6 @@ from portraitnet.runtime.contract import Artefact
 from portraitnet.runtime.files import bytes_of, sha256_of
 from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
 
-
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
 
