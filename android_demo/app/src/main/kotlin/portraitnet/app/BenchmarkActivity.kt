@@ -40,7 +40,7 @@ class BenchmarkViewModel(app: Application) : AndroidViewModel(app) {
         if (isRunning) return
         val app = getApplication<Application>()
         val engines = LiteRtEngines()
-        val models = ModelLibrary(File(app.filesDir, "models"), AssetModels(app.assets)).list()
+        val models = { ModelLibrary(File(app.filesDir, "models"), AssetModels(app.assets)).list() }
         val fresh = BenchmarkRun(engines, models, DeviceState(app), sustained) { now -> main.post { change { progress = now } } }
         run = fresh
         change { problem = null }

@@ -23,6 +23,7 @@ import portraitnet.core.Processor
 import portraitnet.core.Source
 import portraitnet.core.StartGuard
 import portraitnet.core.StoredModel
+import portraitnet.core.tryName
 import portraitnet.core.YuvFrame
 import portraitnet.render.GlException
 
@@ -198,13 +199,12 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
     private fun openFirst() {
         try {
             models = library.list { event(Event.LeftOut(it)) }
-            val left = guard.left
-            if (left != null) {
-                event(Event.LeftOut(left))
-                library.chooseBuiltIn()
-            }
             val first = library.current()
             for (candidate in listOf(first) + models.filter { it.isBuiltIn && it.name != first.name }) {
+                if (tryName(candidate, wanted) in guard.left) {
+                    event(Event.LeftOut("${candidate.name} ended the app last time"))
+                    continue
+                }
                 try {
                     open(candidate, wanted)
                     return
