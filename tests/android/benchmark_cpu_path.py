@@ -19,7 +19,7 @@ import tomllib
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "android_demo" / "core" / "src"
 OUT = ROOT / "benchmarks" / "results" / "android_cpu_path.csv"
-FRAMES, THREADS = 100, (1, 2, 4)
+FRAMES, THREADS = 40, (1, 4)
 
 
 def main() -> None:
