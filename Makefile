@@ -28,13 +28,20 @@ benchmark: setup  ## the README's latency, video and start-up figures, after `ma
 	$(BIN)/portraitnet benchmark --what video --out build/results
 	$(BIN)/portraitnet benchmark --what startup --out build/results
 
-PAGES = runtime/web/page benchmarks/phone/page
-web: $(PAGES:=/node_modules/.package-lock.json)  ## the packages of the pages of `portraitnet serve` and `phone web`
+# The pages of `serve` and `phone web`, built into runtime/web/dist, which wheels bring. Without Node.js only they are missing.
+WEB = runtime/web
+WEB_SOURCES = $(shell find runtime/shaders $(WEB)/engine $(WEB)/page benchmarks/phone/page -type f -not -path '*/node_modules/*') \
+  runtime/constants.json $(WEB)/build.mjs
+PACKAGES = $(WEB)/node_modules/.package-lock.json benchmarks/phone/page/node_modules/.package-lock.json
+web:  ## the pages of `portraitnet serve` and `phone web`
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(WEB)/dist/shared/engine.js; \
+	else echo "note: no npm here, so the browser pages are not built; install Node.js, then: make web"; fi
 
-# Without Node.js only the pages are missing; everything else works.
+$(WEB)/dist/shared/engine.js: $(WEB_SOURCES) $(PACKAGES)
+	cd $(WEB) && npm run --silent build
+
 %/node_modules/.package-lock.json: %/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@; \
-	else echo "note: no npm here, so the browser pages have no packages; install Node.js, then: make web"; fi
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@
 
 # The compiler that checks android_demo, at the version that Gradle uses.
 KOTLIN_VERSION = $(shell sed -n 's/^kotlin = "\(.*\)"/\1/p' android_demo/gradle/libs.versions.toml)

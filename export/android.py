@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..runtime.backends import find_model, open_backend
+from ..runtime.backends import open_backend
 from ..runtime.contract import Artefact, Contract
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of, sha256_of, write_folder_beside
+from ..runtime.shipped import find_model
 
-SHIPPED = ("nano", "small", "mobile")
+IN_APP = ("nano", "small", "mobile")  # of the models that ship: those for live video
 # The CPU runs int8, the GPU works in float16; a file of either is a choice the less.
 _PRECISIONS = ("int8", "fp16")
 
@@ -43,7 +44,7 @@ def install_shipped(demo: Path, export_fp16: Callable[[Path, Path], Contract] | 
     """
     models = _models_folder(demo)
     placed = []
-    for name in SHIPPED:
+    for name in IN_APP:
         path = find_model(name)
         contract = open_backend(path, 1).contract
         int8 = Artefact(path.name, "tflite", "int8", sha256_of(path), bytes_of(path), _counted(path))

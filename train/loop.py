@@ -40,7 +40,15 @@ from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
+_MAY_CHANGE_ON_RESUME = {
+    "about",
+    "data.root",
+    "data.cache",
+    "data.workers",
+    "run.checkpoint_every",
+    "run.log_every",
+    "run.compile",
+}
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "auto") -> Path:
@@ -70,6 +78,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     if fabric.world_size > 1:
         synchronize_batch_norm(network, fabric.device)
     network = network.to(memory_format=torch.channels_last)
+    if recipe.run.compile:
+        network.compile()
     model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
     teachers = teachers.to(fabric.device) if teachers is not None else None

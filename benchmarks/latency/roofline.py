@@ -1,7 +1,8 @@
 """`portraitnet benchmark --what roofline`: where a model's time goes, and how near each layer is to its limits.
 
-Every operator of a .tflite is timed as a model of its own (layers.py), all in turn. Its floor is the larger of MACs / measured peak and bytes / measured bandwidth (Williams, Waterman, Patterson: "Roofline", CACM 2009); floor /
-time is the share of what the machine could do. Peak: the best 1x1 convolution of the same precision in the same engine.
+Every operator of a .tflite is timed as a model of its own (layers.py), all in turn. Its floor is the larger of
+MACs / measured peak and bytes / measured bandwidth (Williams, Waterman, Patterson: "Roofline", CACM 2009); floor / time
+is the share of what the machine could do. Peak: the best 1x1 convolution of the same precision in the same engine.
 Bandwidth: a copy of about an activation's size, since activations of such models stay in the processor's caches.
 """
 
@@ -17,6 +18,7 @@ from rich.progress import Progress
 
 from ...export.models import precision_of
 from ...runtime.backends import open_backend
+from ...runtime.backends.announcements import allocate
 from ...runtime.errors import InputError
 from ..reporting import plots
 from ..reporting.table import provenance, read_csv, write_csv
@@ -136,7 +138,7 @@ def _ready(file: bytes, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=file, num_threads=threads)
-    interpreter.allocate_tensors()
+    allocate(interpreter)
     for given in interpreter.get_input_details():
         interpreter.set_tensor(given["index"], np.ones(given["shape"], given["dtype"]))
     return interpreter

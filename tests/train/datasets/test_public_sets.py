@@ -65,8 +65,8 @@ def test_aisegment_takes_alpha_and_splits_by_session(tmp_path):
     train, val = ({i.name.split("/")[0] for i in AiSegment(tmp_path, s, 0.5).items} for s in ("train", "val"))
     assert val == held_out(DAYS)
     assert train == set(DAYS) - val
-    with pytest.raises(InputError, match="none of train, val, all"):
-        AiSegment(tmp_path, "test")
+    with pytest.raises(InputError, match="none of train, val, test, all"):
+        AiSegment(tmp_path, "tests")
 
 
 def test_alpha_stays_soft_until_the_canvas_has_its_size(tmp_path):
@@ -128,8 +128,8 @@ def test_celebamask_follows_celebas_own_partition_where_it_is_known(tmp_path):
     assert named == {"train": ["0"], "val": ["1"], "test": ["2000"]}
     (tmp_path / "CelebA-HQ-to-CelebA-mapping.txt").unlink()
     assert {i.name for i in CelebAMaskHq(tmp_path, "val", 0.5).items} == held_out({"0", "1", "2000"})
-    with pytest.raises(InputError, match="and test, with CelebA"):
-        CelebAMaskHq(tmp_path, "test")
+    with pytest.raises(InputError, match="none of train, val, test, all"):
+        CelebAMaskHq(tmp_path, "tests")
 
 
 def test_pp_humanseg_reads_its_lists_and_ignores_255(tmp_path):
