@@ -14,10 +14,8 @@ _SHARED = CONSTANTS["smoothing"]
 # Chosen on clips of eight real portraits, still and moving (benchmarks/flicker.py): a third of the flicker or less, and
 # at most 0.3 points of IoU lost at edges that move.
 FOLLOW = _SHARED["follow"]  # share of a small change that is taken over in a frame's time, at 30 frames/s
-TREMBLE, MOTION = (
-    _SHARED["tremble"],
-    _SHARED["motion"],
-)  # changes of alpha: below the first all is trembling, above the second all is motion
+# Changes of alpha: below the first all is trembling, above the second all is motion.
+TREMBLE, MOTION = _SHARED["tremble"], _SHARED["motion"]
 _FRAME = 1 / _SHARED["frames_per_second"]
 _PAUSE = _SHARED["pause"]  # seconds after which what was seen before tells nothing
 

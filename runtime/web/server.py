@@ -1,8 +1,8 @@
 """A server for one page: a fixed list of files, nothing else, whatever the request.
 
 It binds to loopback by default; on a network every address begins with a secret word. The headers isolate
-the page, which is what gives WebAssembly its threads. Files whose name has their content's hash are kept by browsers for
-ever, all others are checked by ETag; what shrinks is sent compressed.
+the page, which is what gives WebAssembly its threads. Browsers keep files whose name has their content's hash for
+ever, and check all others by ETag. What shrinks is sent compressed.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def resources(models: list[Path], dist: Path = DIST) -> dict[str, Resource]:
 
 
 def model_address(model: Path) -> str:
-    """Address of a model's file, with the hash of its content. Raises InputError for a name that an address cannot take."""
+    """Address of a model's file, with its content's hash. Raises InputError for a name that cannot be in one."""
     if not re.fullmatch(r"[\w.-]+", model.name):
         raise InputError(f"{model.name}: a model's file name here has letters, digits, dots and dashes only")
     return f"models/{model.stem}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}{model.suffix}"
