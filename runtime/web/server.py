@@ -93,7 +93,7 @@ def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
         )
     site: dict[str, Resource] = {}
     for path in sorted([*folder.rglob("*"), *(dist / "shared").rglob("*")]):
-        if path.suffix in _TYPES and path.is_file():
+        if path.suffix in _TYPES and path.is_file() and not path.name.startswith("."):
             root = folder if path.is_relative_to(folder) else dist
             address = path.relative_to(root).as_posix()
             site[address] = Resource(_TYPES[path.suffix], path, hashed=bool(_HASHED.search(address)))
