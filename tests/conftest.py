@@ -36,10 +36,11 @@ def engine(request):
     if reason:
         pytest.skip(reason)
     opened = []
+    # Before anything is opened: fixtures end in the reverse order.
+    own = {"driver": request.getfixturevalue("driver")} if request.param == "chromium" else {}
 
     def start(**options):
-        if request.param == "chromium":
-            options["driver"] = request.getfixturevalue("driver")
+        options.update(own)
         opened.append(ENGINES[request.param](**options))
         return opened[-1]
 
