@@ -15,21 +15,21 @@ from ..export.calibration import Pictures
 from ..runtime.backends import default_weights
 from ..runtime.contract import Artefact
 from ..runtime.files import write_text
-from ..runtime.images import save_image
+from ..runtime.media.images import save_image
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
-from ..train.augment import augment
-from ..train.checkpoint import load_checkpoint
+from ..train.data.augment import augment
+from ..train.data.draws import Canvases, draw
 from ..train.datasets.synthetic import Synthetic
-from ..train.draws import Canvases, draw
-from ..train.history import read_history
+from ..train.engine.checkpoint import load_checkpoint
+from ..train.engine.history import read_history
 from ..train.loop import train
 from ..train.recipe import SourceSpec, load_recipe
 from ..train.synthetic import render_portrait
-from . import plots
-from .clip import sample_portrait, write_panning_clip
-from .computer import Measure, benchmark_latency
-from .table import read_csv
+from .latency.clip import sample_portrait, write_panning_clip
+from .latency.computer import Measure, benchmark_latency
+from .reporting import plots
+from .reporting.table import read_csv
 
 PAGE = "index.html"
 _BACKGROUNDS = {"blur": "blur", "colour": "#2f7d6b"}

@@ -6,19 +6,21 @@ import platform
 from pathlib import Path
 
 from ..runtime.backends import open_backend
-from ..runtime.segmenter import Backend, Segmenter
+from ..runtime.contract import Backend
+from ..runtime.segmenter import Segmenter
+from ..runtime.shipped import find_model
 
 
 def open_any_backend(path: str | Path, threads: int = 2) -> Backend:
-    """A Backend for a .safetensors checkpoint, .onnx, .tflite, .mlpackage, .pte or a bundle's folder.
+    """A Backend for a shipped model's name, a .safetensors, .onnx, .tflite, .mlpackage, .pte or a bundle's folder.
 
     Checkpoints run in torch; an .mlpackage runs in CoreML on a Mac and in our own evaluator elsewhere.
     """
-    path = Path(path)
+    path = find_model(path)
     if path.suffix == ".safetensors":
         import torch
 
-        from ..train.checkpoint import load_checkpoint
+        from ..train.engine.checkpoint import load_checkpoint
         from ..train.predict import TorchBackend
 
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The numbers that Python, the browser page and the Android app share: all three read constants.json."""
+"""The numbers that Python, the browser page and the Android app share; all of them read constants.json."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import json
 from pathlib import Path
 from typing import Any
 
-CONSTANTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "constants.json").read_text("utf-8"))
+SHARED: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("constants.json").read_text(encoding="utf-8"))

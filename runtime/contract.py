@@ -11,7 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from .errors import InputError
 from .files import write_text
@@ -139,3 +141,13 @@ def _artefact(facts: Mapping[str, Any]) -> Artefact:
     if not all(isinstance(v, str) for v in (artefact.file, artefact.format, artefact.precision, artefact.sha256)):
         raise TypeError("an artefact's file, format, precision and sha256 must be text")
     return artefact
+
+
+class Backend(Protocol):
+    """Something that runs a model's deployed graph."""
+
+    contract: Contract
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 RGB batch x height x width x 3 -> float32 batch x height x width x (1 or classes), 0..1."""
+        ...

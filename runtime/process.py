@@ -11,18 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
+from .compositing.composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
+from .compositing.fringe import without_fringe
+from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
-from .fringe import without_fringe
-from .images import IMAGE_SUFFIXES, load_image, save_image
-from .loops import compile_loops
-from .memory import keep_freed_memory
+from .media.images import IMAGE_SUFFIXES, load_image, save_image
+from .media.memory import keep_freed_memory
+from .media.threads import Behind, ahead
 from .segmenter import Segmenter
-from .smoothing import AlphaSmoother
-from .threads import Behind, ahead
 
 OUTPUTS = ("composite", "mask", "cutout")
-_FEW = 2  # pictures that are done before Numba has started
 _CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 _TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -76,8 +74,6 @@ def run(
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
     jobs = plan(inputs, Path(out), output, overwrite, background)
-    if len(jobs) > _FEW or any(job.is_video for job in jobs):
-        compile_loops()
     written, failures, frames = [], [], 0
     started = time.perf_counter()
     with _Progress(jobs, progress) as bar:
@@ -201,7 +197,7 @@ def _video(
     advance: Callable[[Job], None],
 ) -> int:
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
-    from .video import VideoReader, VideoWriter
+    from .media.video import VideoReader, VideoWriter
 
     keep_freed_memory()
     reader = VideoReader(job.source)
@@ -264,7 +260,7 @@ class _Progress:
 def _frames_in(job: Job) -> int:
     if not job.is_video:
         return 1
-    from .video import VideoReader
+    from .media.video import VideoReader
 
     try:
         return VideoReader(job.source).frames

@@ -22,25 +22,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
-from .augment import Batch
-from .balance import class_shares
-from .checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
+from .data.augment import Batch
+from .data.balance import class_shares
+from .data.feed import TrainingBatches, feed, open_caches
 from .datasets import Source, label_of, open_source
-from .distributed import synchronize_batch_norm
-from .ema import WeightAverage
+from .engine.checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
+from .engine.distributed import synchronize_batch_norm
+from .engine.ema import WeightAverage
+from .engine.history import History, write_classes
+from .engine.rounding import rounded_activations
+from .engine.schedule import learning_rate, momentum
 from .evaluate import evaluate
-from .feed import TrainingBatches, feed, open_caches
-from .history import History, write_classes
+from .labelling.transfer import Teachers, open_teachers, start_from
 from .losses import Losses, portrait_losses
 from .models import Normalize, build_model, check_size
 from .predict import TorchBackend, contract_of
 from .recipe import OptimizerSpec, Recipe
-from .rounding import rounded_activations
-from .schedule import learning_rate, momentum
-from .transfer import Teachers, open_teachers, start_from
 
 BEST, LAST = "best.safetensors", "last.safetensors"
-_MAY_CHANGE_ON_RESUME = {"about", "data.root", "data.cache", "data.workers", "run.checkpoint_every", "run.log_every"}
+_MAY_CHANGE_ON_RESUME = {
+    "about",
+    "data.root",
+    "data.cache",
+    "data.workers",
+    "run.checkpoint_every",
+    "run.log_every",
+    "run.compile",
+}
 
 
 def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "auto") -> Path:
@@ -70,6 +78,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
     if fabric.world_size > 1:
         synchronize_batch_norm(network, fabric.device)
     network = network.to(memory_format=torch.channels_last)
+    if recipe.run.compile:
+        network.compile()
     model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
     teachers = teachers.to(fabric.device) if teachers is not None else None

@@ -3,8 +3,8 @@
     python3 -m venv peer && peer/bin/pip install mediapipe==0.10.21
     portraitnet benchmark --what live --mediapipe-python peer/bin/python
 
-Started by benchmarks/live.py: takes a .npy of BGR frames, says "ready", and for each line "go" tells the seconds that
-all frames took.
+Started by benchmarks/latency/live.py: reads a .npy of BGR frames, prints "ready", and for each line "go" prints the
+seconds that all frames took.
 """
 
 import sys

@@ -22,8 +22,8 @@ from ...export.models import precision_of
 from ...runtime.backends import open_backend
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
-from ..latency import IQR_OF_NORMAL
-from ..table import model_columns
+from ..latency.timing import IQR_OF_NORMAL
+from ..reporting.table import model_columns
 from .device import PATIENCE, Adb, Device, tool_for
 from .readings import checked_row, join
 from .tool_output import ToolOutput, read_tool_output

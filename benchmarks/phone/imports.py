@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import InputError
-from ..table import read_csv
+from ..reporting.table import read_csv
 from .readings import MAX_ROWS, checked_row, plain_text
 
 _MAX_BYTES = 4 << 20

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from ..table import LATENCY_COLUMNS, read_csv, write_csv
+from ..reporting.table import LATENCY_COLUMNS, read_csv, write_csv
 
 PHONES_CSV = "phones.csv"
 # Beside LATENCY_COLUMNS: how it was read, and what the phone said of itself before and after.

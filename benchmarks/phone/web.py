@@ -15,8 +15,8 @@ from ...runtime.backends import MODEL_FORMATS
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.web.server import DIST, Resource, model_address, model_resource, page_files
-from ..latency import summarize
-from ..table import model_columns
+from ..latency.timing import summarize
+from ..reporting.table import model_columns
 from .readings import MAX_MS, checked_row, number, plain_text
 
 RESULTS = "results"

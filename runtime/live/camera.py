@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ..composite import VIDEO_SUFFIXES
+from ..compositing.composite import VIDEO_SUFFIXES
 from ..errors import InputError
 from ..geometry import resize
-from ..images import list_images, load_image
+from ..media.images import list_images, load_image
 
 _RATE = 30.0
 _RETRY_SECONDS = 5.0  # how long a camera that fell silent is waited for
@@ -97,7 +97,7 @@ class Replay:
             self.rate = _RATE
             self._round: Callable[[], Iterator[np.ndarray]] = lambda: (load_image(one) for one in pictures)
         elif path.suffix.lower() in VIDEO_SUFFIXES:
-            from ..video import VideoReader
+            from ..media.video import VideoReader
 
             video = VideoReader(path)
             self.rate = float(video.frame_rate)

@@ -19,8 +19,8 @@ from av.error import FFmpegError
 from ..errors import InputError
 from ..files import write_beside
 from ..geometry import Letterbox
-from ..threads import Behind
-from ..video import WRITABLE_SUFFIXES
+from ..media.threads import Behind
+from ..media.video import WRITABLE_SUFFIXES
 
 _TIME_BASE = Fraction(1, 90_000)
 _QUALITY = "21"  # x264's constant rate factor

@@ -8,7 +8,7 @@ import torch
 
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
-from portraitnet.train.checkpoint import Checkpoint
+from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import ModelSpec, Normalize, build_model
 
 SIZE = (64, 64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from portraitnet.benchmarks.contestants import settle
+from portraitnet.benchmarks.latency.contestants import settle
 from portraitnet.export import flatbuffer
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
@@ -14,7 +14,7 @@ from portraitnet.export.tflite_export import export_tflite, residency
 from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.checkpoint import Checkpoint
+from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import ModelSpec, build_model
 from portraitnet.train.models.selfie import SELFIE_ENCODER
 from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER

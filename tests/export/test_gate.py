@@ -15,7 +15,7 @@ from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures, pictures_of, rendered_pictures
 from portraitnet.export.parity import ParityError, compare, parity_table
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.images import save_image
+from portraitnet.runtime.media.images import save_image
 from portraitnet.train.predict import TorchBackend
 
 

@@ -7,7 +7,7 @@ import pytest
 from portraitnet.export.ship import ship
 from portraitnet.runtime.geometry import STRETCH
 from portraitnet.runtime.segmenter import Segmenter
-from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
+from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from portraitnet.runtime.errors import InputError, OutputError
 from portraitnet.runtime.files import bytes_of, sha256_of, write_beside, write_folder_beside, write_text
-from portraitnet.runtime.images import save_image
+from portraitnet.runtime.media.images import save_image
 from portraitnet.runtime.process import run
 
 

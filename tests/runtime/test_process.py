@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.images import load_image, load_mask, save_image
+from portraitnet.runtime.media.images import load_image, load_mask, save_image
+from portraitnet.runtime.media.video import VideoReader
 from portraitnet.runtime.metrics import iou
 from portraitnet.runtime.process import OUTPUTS, Job, _video, run
-from portraitnet.runtime.video import VideoReader
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from PIL import Image
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.geometry import STRETCH
 from portraitnet.runtime.segmenter import Segmenter
-from portraitnet.train.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.evaluate import evaluate
 from portraitnet.train.loop import _as_yaml, train
-from portraitnet.train.mediapipe import SPEC
 from portraitnet.train.models import build_model
 from portraitnet.train.predict import TorchBackend
+from portraitnet.train.pretrained.mediapipe import SPEC
 
 from .conftest import small_recipe
 

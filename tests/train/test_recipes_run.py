@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from portraitnet.train.checkpoint import load_checkpoint
+from portraitnet.train.engine.checkpoint import load_checkpoint
 from portraitnet.train.loop import train
 from portraitnet.train.recipe import load_recipe, shipped_recipes
 

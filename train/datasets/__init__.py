@@ -67,19 +67,19 @@ LAYOUTS: dict[str, Layout] = {
         lambda r, s, c: Eg1800Original(r, s.split), ("train", "test"), (("images_data_crop", "images_mask"),)
     ),
     "supervise_portrait": Layout(
-        lambda r, s, c: SupervisePortrait(r, s.split, s.holdout),
+        lambda r, s, c: SupervisePortrait(r, s.split, s.holdout, s.test_share),
         _HASHED,
         (("SuperviselyPerson_ds*/img",), ("Supervisely_face/SuperviselyPerson_ds*/img",)),
     ),
     "aisegment": Layout(
-        lambda r, s, c: AiSegment(r, s.split, s.holdout),
+        lambda r, s, c: AiSegment(r, s.split, s.holdout, s.test_share),
         _HASHED,
         (("clip_img", "matting"), ("matting_human_half/clip_img", "matting_human_half/matting")),
     ),
     "easyportrait": Layout(lambda r, s, c: EasyPortrait(r, s.split), ("train", "val", "test"), _EASY),
     "easyportrait_person": Layout(lambda r, s, c: EasyPortraitPerson(r, s.split), ("train", "val", "test"), _EASY),
     "celebamask": Layout(
-        lambda r, s, c: CelebAMaskHq(r, s.split, s.holdout),
+        lambda r, s, c: CelebAMaskHq(r, s.split, s.holdout, s.test_share),
         _HASHED,
         (
             ("CelebA-HQ-img", "CelebAMask-HQ-mask-anno"),
@@ -98,7 +98,7 @@ LAYOUTS: dict[str, Layout] = {
     "fasseg": Layout(
         lambda r, s, c: FasSeg(r, s.split), ("train", "test"), (("train/images", "train/labels", "test/labels"),)
     ),
-    "folder": Layout(lambda r, s, c: Folder(r, s.split, s.holdout, c), _HASHED, (("images", "masks"),)),
+    "folder": Layout(lambda r, s, c: Folder(r, s.split, s.holdout, s.test_share, c), _HASHED, (("images", "masks"),)),
 }
 
 

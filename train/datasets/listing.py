@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...runtime.errors import InputError
+from ...runtime.media.images import IMAGE_SUFFIXES
 from .base import Item
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MISSING_LIMIT = 0.25  # share of a set's pictures that may lack a file; published packs lack up to 14 %
 
 
@@ -90,19 +90,25 @@ def with_files(home: Path, items: Iterable[Item]) -> tuple[list[Item], list[str]
     return found, skipped
 
 
-def split_by_hash(items: Sequence[Item], split: str, holdout: float) -> list[Item]:
-    """The `train`, `val` or `all` part; a picture's bytes decide, so that copies never fall on both sides."""
+def split_by_hash(items: Sequence[Item], split: str, holdout: float, test_share: float = 0.0) -> list[Item]:
+    """The items of a `split` (see falls_into); a picture's bytes decide, so that copies never fall on both sides."""
     check_split(split)
-    return [item for item in items if split == "all" or falls_into(item.image.read_bytes(), split, holdout)]
+    return [item for item in items if split == "all" or falls_into(item.image.read_bytes(), split, holdout, test_share)]
 
 
 def check_split(split: str) -> None:
     """Refuse a split that a set without splits of its own does not have."""
-    if split not in ("train", "val", "all"):
-        raise InputError(f"split {split!r} is none of train, val, all")
+    if split not in ("train", "val", "test", "all"):
+        raise InputError(f"split {split!r} is none of train, val, test, all")
 
 
-def falls_into(content: bytes, split: str, holdout: float) -> bool:
-    """Whether the hash of `content` puts it into `split`; a share of `holdout` is `val`."""
-    held = int.from_bytes(hashlib.sha256(content).digest()[:4], "big") / 2**32 < holdout
-    return split == "all" or held == (split == "val")
+def falls_into(content: bytes, split: str, holdout: float, test_share: float = 0.0) -> bool:
+    """Whether the hash of `content` puts it into `split`.
+
+    A share of `holdout` is kept from training; of that, `test_share` is `test` and the rest `val`. `val` chooses
+    weights and settings, `test` only judges. The training part does not depend on `test_share`.
+    """
+    position = int.from_bytes(hashlib.sha256(content).digest()[:4], "big") / 2**32
+    if position >= holdout:
+        return split in ("train", "all")
+    return split in ("test" if position < holdout * test_share else "val", "all")

@@ -9,9 +9,9 @@ import numpy as np
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of
 from ...runtime.geometry import resize
-from ...runtime.images import load_image, load_mask
+from ...runtime.media.images import load_image, load_mask, load_person_mask
 from .base import HALF, PORTRAIT_CLASSES, FileSource, Item, OnCanvas, letterboxed
-from .listing import falls_into, find_root, parts_of, pictures, read_list, with_files
+from .listing import check_split, falls_into, find_root, parts_of, pictures, read_list, with_files
 
 EASYPORTRAIT_CLASSES = (
     *("background", "person", "skin", "left brow", "right brow", "left eye", "right eye", "lips", "teeth"),
@@ -64,18 +64,20 @@ class CelebAMaskHq(FileSource):
 
     classes: tuple[str, ...] = ("background", *CELEBAMASK_PARTS)
 
-    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2) -> None:
+    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2, test_share: float = 0.0) -> None:
         home = find_root(root, "CelebA-HQ-img", "CelebAMask-HQ-mask-anno", inside=["CelebAMask-HQ"])
         mapping = home / "CelebA-HQ-to-CelebA-mapping.txt"
         split_of = _celeba_splits(mapping) if mapping.is_file() else None
-        if split not in ("train", "val", "all") and not (split == "test" and split_of):
-            raise InputError(f"split {split!r} is none of train, val, all (and test, with {mapping.name})")
+        check_split(split)
         items = []
         for path in pictures(home / "CelebA-HQ-img"):
             if not (path.stem.isascii() and path.stem.isdigit()):
                 raise InputError(f"{path} is not named by a number, as CelebA-HQ's pictures are")
             number = int(path.stem)
-            kept = split_of.get(number) == split if split_of else falls_into(str(number).encode(), split, holdout)
+            if split_of:
+                kept = split_of.get(number) == split
+            else:
+                kept = falls_into(str(number).encode(), split, holdout, test_share)
             if kept or split == "all":
                 folder = home / "CelebAMask-HQ-mask-anno" / str(number // _PARTS_PER_FOLDER)
                 # Skin is the part that every face has; the others lie beside it.
@@ -95,7 +97,7 @@ class CelebAMaskHq(FileSource):
     def read_mask(self, item: Item) -> np.ndarray:
         labels: np.ndarray | None = None
         for label, path in self._parts(item):
-            part = load_mask(path)
+            part = load_person_mask(path)
             if labels is None:
                 labels = np.zeros(part.shape, np.uint8)
             if part.shape != labels.shape:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.images import load_alpha_channel, load_mask
+from ...runtime.media.images import load_alpha_channel, load_mask, load_person_mask
 from .base import HALF, FileSource, Item, MattingSource
 from .listing import (
     check_split,
@@ -29,7 +29,7 @@ class SupervisePortrait(FileSource):
     Some masks are JPEG, whose values scatter: above one half is the person. No splits: a file's hash decides.
     """
 
-    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2) -> None:
+    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2, test_share: float = 0.0) -> None:
         parts = [part for home in (root, root / "Supervisely_face") for part in folders(home, "SuperviselyPerson_ds*")]
         if not parts:
             raise InputError(f"{root} holds no folder SuperviselyPerson_ds*, alone or in Supervisely_face")
@@ -39,10 +39,10 @@ class SupervisePortrait(FileSource):
             for path in pictures(find_root(part, "img", "ann") / "img")
         )
         found, self.skipped = with_files(root, items)
-        self.items = split_by_hash(found, split, holdout)
+        self.items = split_by_hash(found, split, holdout, test_share)
 
     def read_mask(self, item: Item) -> np.ndarray:
-        return (load_mask(item.mask) > HALF).astype(np.uint8)
+        return (load_person_mask(item.mask) > HALF).astype(np.uint8)
 
 
 class AiSegment(MattingSource):
@@ -51,13 +51,13 @@ class AiSegment(MattingSource):
     A folder of a day is one session with the same people: the folder's hash decides the split.
     """
 
-    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2) -> None:
+    def __init__(self, root: Path, split: str = "train", holdout: float = 0.2, test_share: float = 0.0) -> None:
         check_split(split)
         home = find_root(root, "clip_img", "matting", inside=["matting_human_half"])
         items = (
             Item(f"{day.name}/{path.stem}", path, home / "matting" / day.name / _matting(clip) / f"{path.stem}.png")
             for day in folders(home / "clip_img")
-            if falls_into(day.name.encode(), split, holdout)
+            if falls_into(day.name.encode(), split, holdout, test_share)
             for clip in folders(day, "clip_*")
             for path in pictures(clip)
         )
@@ -115,4 +115,4 @@ class P3m10k(MattingSource):
         self.items, self.skipped = with_files(root, items)
 
     def read_alpha(self, item: Item) -> np.ndarray:
-        return load_mask(item.mask)
+        return load_person_mask(item.mask)

@@ -12,7 +12,7 @@ from timm.models._efficientnet_blocks import InvertedResidual
 from torch import nn
 
 from ...runtime.errors import InputError
-from ..weights import read_safetensors
+from ..engine.weights import read_safetensors
 from .padding import use_black_border
 
 STRIDES = [2, 4, 8, 16, 32]

@@ -1,7 +1,7 @@
 """The network of MediaPipe's selfie segmentation: MobileNetV3-like encoder, gated skips, 0.1 million parameters.
 
 Known from its model card ("MobileNetV3-like backbone with customised decoder blocks") and from the published graph.
-`portraitnet.train.mediapipe` writes that graph's weights for it.
+`portraitnet.train.pretrained.mediapipe` writes that graph's weights for it.
 """
 
 from __future__ import annotations

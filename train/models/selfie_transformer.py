@@ -1,8 +1,8 @@
 """The network of MediaPipe's multi-class selfie segmentation: inverted bottlenecks, attention, a feature pyramid.
 
 Known from its model card ("Vision Transformer with customised bottleneck and decoder") and from the published graph;
-the attention is MobileViTv2's (Mehta & Rastegari, 2022). `portraitnet.train.mediapipe` writes that graph's weights for
-it.
+the attention is MobileViTv2's (Mehta & Rastegari, 2022). `portraitnet.train.pretrained.mediapipe` writes that
+graph's weights for it.
 """
 
 from __future__ import annotations

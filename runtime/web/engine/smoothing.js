@@ -1,4 +1,4 @@
-// Temporal smoothing as in runtime/smoothing.py: small changes of alpha follow slowly, jumps pass at once.
+// Temporal smoothing as in runtime/compositing/smoothing.py: small changes of alpha follow slowly, jumps pass at once.
 
 import constants from '../../constants.json';
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from portraitnet.benchmarks.phone.adb import Plan, benchmark_devices
 from portraitnet.benchmarks.phone.device import Adb, tool_for
 from portraitnet.benchmarks.phone.tool_output import read_tool_output
-from portraitnet.benchmarks.table import read_csv
-from portraitnet.cli import app
+from portraitnet.benchmarks.reporting.table import read_csv
+from portraitnet.cli.app import app
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 

@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from portraitnet.benchmarks.phone.imports import read_results
 from portraitnet.benchmarks.phone.readings import checked_row, join, plain_text
-from portraitnet.benchmarks.table import LATENCY_COLUMNS, read_csv, write_csv
-from portraitnet.cli import app
+from portraitnet.benchmarks.reporting.table import LATENCY_COLUMNS, read_csv, write_csv
+from portraitnet.cli.app import app
 from portraitnet.runtime.errors import InputError
 
 ROW = {

@@ -15,9 +15,9 @@ import pytest
 from portraitnet.benchmarks.phone import web
 from portraitnet.benchmarks.phone.readings import join
 from portraitnet.benchmarks.phone.web import RESULTS, Collector, device_of, phone_site
-from portraitnet.benchmarks.table import read_csv
-from portraitnet.runtime.backends import default_weights
+from portraitnet.benchmarks.reporting.table import read_csv
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.shipped import default_weights
 from portraitnet.runtime.web.server import DIST, PageServer, Resource, model_address
 from portraitnet.tests.serving import serving
 

@@ -1,0 +1,1 @@
+"""Time, energy and memory of models, and of the whole pipeline, on this computer."""

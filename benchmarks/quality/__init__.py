@@ -1,0 +1,1 @@
+"""Accuracy, edges, flicker and fairness of models and of their published peers."""

@@ -1,0 +1,142 @@
+"""Other people's models in our benchmarks: a YAML file says where one lies, what it takes and what it gives.
+
+Its pictures, truth, metric, threads and rounds are then the same as ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from ...runtime.backends import open_session
+from ...runtime.backends.announcements import allocate
+from ...runtime.contract import Contract
+from ...runtime.errors import InputError
+from ...runtime.files import sha256_of
+from ...runtime.segmenter import Segmenter
+from ...train.datasets.base import PORTRAIT_CLASSES
+from ...train.recipe import parse
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class PeerSpec:
+    """A peer's model file and its conventions. Pixels are taken as value * scale + offset, per channel."""
+
+    name: str
+    model: str  # .tflite or .onnx, looked for in the working folder and beside the YAML file
+    sha256: str = ""  # of the file that was measured; another one is refused
+    get: str = ""  # the command that fetches it, for the error message
+    scale: float = 1.0
+    offset: tuple[float, ...] = (0.0,)
+    order: Literal["rgb", "bgr"] = "rgb"
+    layout: Literal["nhwc", "nchw"] = "nhwc"
+    channel: int = 0  # of the output: the person's
+    inverted: bool = False  # that channel is the background's: the person is what it leaves
+    activation: Literal["none", "sigmoid", "softmax"] = "none"  # that the graph leaves out
+    geometry: Literal["stretch", "stretch-1.5-128-centred", "letterbox-128-centred"] = "letterbox-128-centred"
+
+
+@dataclass(frozen=True)
+class PeerContract(Contract):
+    """What is known of a peer; its sizes need not be ours."""
+
+    def __post_init__(self) -> None:
+        """Nothing to refuse: the size is read from the model itself."""
+
+
+@dataclass
+class PeerBackend:
+    """Runs a peer's file by its spec, like one of ours."""
+
+    spec: PeerSpec
+    path: Path
+    threads: int
+    contract: Contract = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = self._open()
+        if self.spec.layout == "nchw":
+            shape = [shape[0], *shape[2:], shape[1]]
+        if len(shape) != 4 or shape[3] != 3 or not all(isinstance(side, int) and side > 0 for side in shape[1:]):
+            raise InputError(f"{self.path} takes {shape}; a peer takes one picture of 3 channels ({self.spec.layout})")
+        self.contract = PeerContract(self.spec.name, PORTRAIT_CLASSES, shape[1], shape[2], geometry=self.spec.geometry)
+
+    def _open(self) -> list[Any]:
+        try:
+            if self.path.suffix == ".tflite":
+                from ai_edge_litert.interpreter import Interpreter
+
+                self.interpreter = Interpreter(str(self.path), num_threads=self.threads)
+                allocate(self.interpreter)
+                return [int(side) for side in self.interpreter.get_input_details()[0]["shape"]]
+            self.session = open_session(self.path, self.threads)
+            return [1, *self.session.get_inputs()[0].shape[1:]]
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{self.path} cannot be run: {str(error).splitlines()[0][:200]}") from error
+
+    def prepare(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 RGB 1 x height x width x 3 -> what the model takes."""
+        pixels = batch[..., ::-1] if self.spec.order == "bgr" else batch
+        if self._type() == np.uint8:
+            values = pixels
+        else:
+            values = pixels.astype(np.float32) * np.float32(self.spec.scale) + np.array(self.spec.offset, np.float32)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.spec.layout == "nchw" else values)
+
+    def infer(self, prepared: np.ndarray) -> np.ndarray:
+        """The model alone."""
+        if self.path.suffix == ".tflite":
+            self.interpreter.set_tensor(self.interpreter.get_input_details()[0]["index"], prepared)
+            self.interpreter.invoke()
+            given = self.interpreter.get_output_details()[0]
+            scores = self.interpreter.get_tensor(given["index"])
+            if scores.dtype == np.float32:
+                return scores
+            scale, zero = given["quantization"]
+            return (scores.astype(np.float32) - zero) * np.float32(scale or 1 / 255)
+        return self.session.run(None, {self.session.get_inputs()[0].name: prepared})[0]
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 1 x height x width x 3 -> float32 1 x height x width x 1, the person's alpha."""
+        scores = self.infer(self.prepare(batch))
+        if self.spec.layout == "nchw" and scores.ndim == 4:
+            scores = scores.transpose(0, 2, 3, 1)
+        scores = scores.reshape(*batch.shape[:3], -1)
+        if self.spec.channel >= scores.shape[3]:
+            raise InputError(f"{self.path} gives {scores.shape[3]} channels; there is no channel {self.spec.channel}")
+        if self.spec.activation == "softmax":
+            powers = np.exp(scores - scores.max(-1, keepdims=True))
+            scores = powers / powers.sum(-1, keepdims=True)
+        alpha = scores[..., self.spec.channel, None]
+        if self.spec.activation == "sigmoid":
+            alpha = 1 / (1 + np.exp(-alpha))
+        return 1 - alpha if self.spec.inverted else alpha
+
+    def _type(self) -> Any:
+        if self.path.suffix == ".tflite":
+            return self.interpreter.get_input_details()[0]["dtype"]
+        return np.uint8 if self.session.get_inputs()[0].type == "tensor(uint8)" else np.float32
+
+
+def open_peer(path: Path, threads: int = 1) -> Segmenter:
+    """The peer that a YAML file describes. Raises InputError when the file is not one, or the model is another."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    spec: PeerSpec = parse(PeerSpec, tree, path.name)
+    model = next((p for p in (Path(spec.model), path.parent / spec.model) if p.is_file()), None)
+    if model is None:
+        hint = f"; get it with: {spec.get}" if spec.get else ""
+        raise InputError(f"{path.name}: {spec.model} is neither in the working folder nor beside {path}{hint}")
+    if model.suffix not in (".tflite", ".onnx"):
+        raise InputError(f"{path.name}: {spec.model} is neither .tflite nor .onnx")
+    if spec.sha256 and sha256_of(model) != spec.sha256:
+        raise InputError(f"{model} is not the file that {path.name} describes (its hash differs)")
+    return Segmenter(PeerBackend(spec, model, threads))

@@ -1,0 +1,1 @@
+"""Tables, plots and pages from results, and the comparison of two runs."""

@@ -1,0 +1,184 @@
+"""Plots drawn from results files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from ...runtime.files import write_beside
+
+_COLOURS = {"tflite": "#2a6fdb", "onnx": "#d9822b", "torch": "#8c8c8c", "executorch": "#3a9d6e", "coreml": "#a0529c"}
+_MARKERS = {"fp32": "o", "fp16": "s", "int8": "^", "?": "x"}
+
+
+def plot_matrix(path: Path, rows: Sequence[Mapping[str, object]], names: str, title: str) -> None:
+    """A table of shares of 1 in colours; `names` is the column that names the rows."""
+    columns = [key for key in rows[0] if key != names]
+    values = [[float(str(row[key])) for key in columns] for row in rows]
+    figure, axes = plt.subplots(figsize=(2.5 + 1.3 * len(columns), 1.4 + 0.5 * len(rows)), layout="constrained")
+    axes.imshow(values, cmap="viridis", vmin=min(0.5, *(v for row in values for v in row)), vmax=1, aspect="auto")
+    for y, row in enumerate(values):
+        for x, value in enumerate(row):
+            axes.text(x, y, f"{value:.3f}", ha="center", va="center", color="white" if value < 0.85 else "black")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), [str(row[names]) for row in rows])
+    axes.set_title(title, fontsize=10)
+    _save(figure, path)
+
+
+def plot_classes(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Bars of the IoU of each class, a colour for each model and set, the commonest class on top."""
+    shares = {str(row["class"]): float(str(row["share"])) for row in rows}
+    classes = sorted(shares, key=lambda name: shares[name] if shares[name] == shares[name] else 0)
+    contestants = list(dict.fromkeys((row["file"], row["set"]) for row in rows))
+    height = 0.8 / len(contestants)
+    figure, axes = plt.subplots(
+        figsize=(8, 1.5 + 0.22 * len(classes) * max(1.2, len(contestants))), layout="constrained"
+    )
+    for place, contestant in enumerate(contestants):
+        mine = {row["class"]: float(str(row["iou"])) for row in rows if (row["file"], row["set"]) == contestant}
+        offset = ((len(contestants) - 1) / 2 - place) * height
+        label = f"{contestant[0]} on {contestant[1]}"
+        axes.barh([y + offset for y in range(len(classes))], [mine[c] for c in classes], height * 0.92, label=label)
+    axes.set_yticks(range(len(classes)), [f"{name}  ({100 * shares[name]:.1f} %)" for name in classes])
+    axes.set_xlabel("IoU (in brackets: share of the pixels)")
+    axes.set_xlim(0, 1)
+    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
+    """Bars of median latency with p90 whiskers, one per contestant with `threads` threads, fastest on top."""
+    chosen = sorted((row for row in rows if int(row["threads"]) == threads), key=lambda row: -float(row["median_ms"]))
+    figure, axes = plt.subplots(figsize=(8, 0.34 * len(chosen) + 1.4), layout="constrained")
+    medians = [float(row["median_ms"]) for row in chosen]
+    whiskers = [float(row["p90_ms"]) - median for row, median in zip(chosen, medians, strict=True)]
+    axes.barh(
+        [f"{row['model']}  {row['precision']}  {row['backend']}" for row in chosen],
+        medians,
+        xerr=[[0] * len(chosen), [max(0.0, w) for w in whiskers]],
+        color=[_COLOURS.get(row["format"], "#666") for row in chosen],
+        ecolor="#444",
+    )
+    for y, median in enumerate(medians):
+        axes.text(median * 0.02, y, f"{median:.1f}", va="center", color="white", fontsize=8)
+    axes.set_xlabel(f"milliseconds per picture, {threads} thread{'s' * (threads > 1)} (bar: median, whisker: p90)")
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def plot_pareto(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1) -> None:
+    """Accuracy against latency for contestants whose accuracy is known; the front is drawn through the best."""
+    _save(_pareto(rows, threads, (7, 4.5)), path)
+
+
+def pareto_svg(rows: Sequence[Mapping[str, str]], threads: int = 1) -> str:
+    """The same as an SVG for a page, drawn small, so that its words can be read on a phone."""
+    figure = _pareto(rows, threads, (4.6, 3.8))
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "portraitnet"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of (latency, accuracy) points those that no other one beats in both, fastest first."""
+    ordered = sorted(points, key=lambda p: (p[0], -p[1]))
+    return [p for i, p in enumerate(ordered) if all(p[1] > q[1] for q in ordered[:i])]
+
+
+def _pareto(rows: Sequence[Mapping[str, str]], threads: int, inches: tuple[float, float]) -> plt.Figure:
+    known = [row for row in rows if row["fg_iou_per_image"] and int(row["threads"]) == threads]
+    figure, axes = plt.subplots(figsize=inches, layout="constrained")
+    points = [(float(row["median_ms"]), float(row["fg_iou_per_image"])) for row in known]
+    axes.step(*zip(*front(points), strict=True), where="post", color="#bbb", zorder=1)
+    models = list(dict.fromkeys(row["model"] for row in known))
+    named: set[str] = set()
+    for row, place in zip(known, points, strict=True):
+        colour = f"C{models.index(row['model']) % 10}" if len(models) > 1 else _COLOURS.get(row["format"], "#666")
+        size = 20 + 8 * (float(row["bytes"]) / 1e6) ** 0.7
+        axes.scatter(*place, s=size, color=colour, marker=_MARKERS.get(row["precision"], "x"), alpha=0.8, zorder=2)
+        name = row["model"] if len(models) > 1 else f"{row['format']} {row['precision']}"
+        if name not in named:
+            named.add(name)
+            axes.annotate(name[:40], place, (6, 8), textcoords="offset points", fontsize=8, parse_math=False)
+    for precision in dict.fromkeys(row["precision"] for row in known):
+        axes.scatter([], [], s=40, color="#666", marker=_MARKERS.get(precision, "x"), label=precision)
+    axes.set_xlabel(f"median milliseconds per picture, {threads} thread{'s' * (threads > 1)}")
+    axes.set_ylabel("foreground IoU per image")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
+    axes.margins(0.16)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, title="area: file size")
+    return figure
+
+
+def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) -> None:
+    """Each layer's speed against its MACs per byte, under the machine's roof; the area is its share of the time."""
+    peak, copied = float(rows[0]["peak_gmacs"]), float(rows[0]["copy_gb_per_second"])
+    layers = [row for row in rows if int(row["macs"]) and row["layer"] != "whole model"]
+    layers.sort(key=lambda row: -float(row["median_ms"]))
+    total = sum(float(row["median_ms"]) for row in rows if row["layer"] != "whole model")
+    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    reach = [float(row["macs"]) / float(row["bytes"]) for row in layers]
+    speed = [float(row["macs"]) / float(row["median_ms"]) / 1e6 for row in layers]
+    ends = [min(reach) / 2, peak / copied, max(*reach, peak / copied) * 2]
+    axes.plot(ends, [ends[0] * copied, peak, peak], color="#888", linewidth=1.2)
+    axes.annotate(f"{peak:.0f} G MAC/s", (ends[2], peak), (-4, -12), textcoords="offset points", ha="right", fontsize=8)
+    for kind, colour in (("DEPTHWISE_CONV_2D", "#d9822b"), ("", "#2a6fdb")):
+        chosen = [i for i, row in enumerate(layers) if (row["operator"] == "DEPTHWISE_CONV_2D") == bool(kind)]
+        areas = [12 + 2500 * float(layers[i]["median_ms"]) / total for i in chosen]
+        axes.scatter([reach[i] for i in chosen], [speed[i] for i in chosen], areas, colour, alpha=0.55)
+        axes.scatter([], [], 40, colour, alpha=0.55, label="depthwise" if kind else "dense")
+    for i, row in enumerate(layers[:labelled]):
+        note = f"{row['layer']}: {float(row['median_ms']):.2f} ms"
+        right = reach[i] > (ends[0] * ends[2]) ** 0.5  # of the middle: its words go to the left
+        shift = (-8, 6) if right else (8, 6)
+        axes.annotate(
+            *(note, (reach[i], speed[i]), shift),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=7,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    axes.set_xlabel("MACs per byte of input, weights and output")
+    axes.set_ylabel("G MAC/s reached")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, title="area: share of the time", loc="lower right")
+    _save(figure, path)
+
+
+def plot_training(path: Path, steps: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]]) -> None:
+    """Loss of every step, and foreground IoU of every evaluation."""
+    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    axes.plot([r["step"] for r in steps], [r["loss"] for r in steps], color="#2a6fdb", linewidth=0.9)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss", color="#2a6fdb")
+    axes.spines[["top"]].set_visible(False)
+    right = axes.twinx()
+    for name in [key for key in scores[0] if key.endswith("fg_iou_per_image")] if scores else []:
+        right.plot([r["step"] for r in scores], [r[name] for r in scores], "o-", label=name, color="#d9822b")
+    right.set_ylabel("foreground IoU, held out", color="#d9822b")
+    right.set_ylim(0, 1)
+    right.spines[["top"]].set_visible(False)
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    with write_beside(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+    plt.close(figure)

@@ -1,0 +1,112 @@
+"""`portraitnet data`: look at a data set before training on it, and label photographs that have no masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runtime.errors import InputError
+
+data_app = typer.Typer(help="Check data sets, and label photographs with a teacher.", no_args_is_help=True)
+_SHOWN = 20  # odd pictures named on the terminal
+
+
+@data_app.command("check")
+def check_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A data set, as it was downloaded.")],
+    kind: Annotated[str, typer.Option(help="Read it as this kind; recognised by its files unless given.")] = "",
+    classes: Annotated[
+        str, typer.Option(help="Names of a folder set's labels, in order; background,person unless given.")
+    ] = "",
+    holdout: Annotated[float, typer.Option(help="Share held out by hash, for sets without splits.")] = 0.2,
+    limit: Annotated[int, typer.Option(min=0, help="Read only so many pictures of each split.")] = 0,
+    sheet: Annotated[Path, typer.Option(help="Where the contact sheet goes.")] = Path("data-check.png"),
+) -> None:
+    """Tell what a data set is, count its pictures, and name what is missing or odd in it.
+
+    Knows: images/ + masks/ of your own (folder), EG1800 in three packs, Supervise-Portrait, AISegment, EasyPortrait,
+    CelebAMask-HQ, PP-HumanSeg14K, P3M-10k, PASCAL VOC, Cityscapes and FASSEG. The contact sheet shows pictures under
+    their labels, then the odd ones. Class weights are what `loss.class_weights: inverse_log` would use.
+    """
+    from rich.progress import Progress
+
+    from ..train.data.check import check_data, write_contact_sheet
+    from ..train.datasets.base import PORTRAIT_CLASSES
+
+    names = tuple(part.strip() for part in classes.split(",") if part.strip()) or PORTRAIT_CLASSES
+    with Progress(transient=True) as progress:
+        task = progress.add_task("reading", total=None)
+        report = check_data(
+            folder, kind, names, limit, holdout, lambda total: progress.update(task, total=total, advance=1)
+        )
+    also = f" (also readable as {', '.join(report.others)})" if report.others else ""
+    print(f"{folder}: {report.kind}{also}")
+    for split, source in report.sources.items():
+        lacking = f", {len(source.skipped)} without a file: {', '.join(source.skipped[:3])}" if source.skipped else ""
+        print(f"  {split}: {len(source)} pictures{lacking}")
+    for problem in report.problems:
+        print(f"  not usable: {problem}")
+    if report.sizes:
+        areas = sorted(report.sizes, key=lambda size: size[0] * size[1])
+        smallest, middle, largest = (f"{s[1]}x{s[0]}" for s in (areas[0], areas[len(areas) // 2], areas[-1]))
+        print(f"  {len(areas)} read; sizes {smallest} to {largest}, median {middle}\n")
+    print(f"{'class':20} {'of pixels':>10} {'in pictures':>12} {'weight':>8}")
+    shares = report.shares
+    for name, pixels, pictures, weight in zip(
+        report.classes, shares.pixels, shares.pictures, shares.weights, strict=True
+    ):
+        print(f"{name:20} {100 * pixels:9.2f}% {100 * pictures:11.1f}% {weight:8.3f}")
+    print(f"\nodd: {len(report.odd) or 'nothing'}")
+    for oddity in report.odd[:_SHOWN]:
+        print(f"  {oddity.split} {oddity.name}: {oddity.what}")
+    if len(report.odd) > _SHOWN:
+        print(f"  and {len(report.odd) - _SHOWN} more")
+    write_contact_sheet(sheet, report)
+    print(f"contact sheet: {sheet}")
+
+
+@data_app.command("label")
+def label_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Photographs without masks.")],
+    out: Annotated[Path, typer.Option(help="Folder that will train as a `folder` set.")],
+    teacher: Annotated[
+        str, typer.Option(help="sam, or one of our models: a bundle's folder, .safetensors, .onnx or .tflite.")
+    ],
+    sam_weights: Annotated[
+        Path | None, typer.Option(help="Folder of a SAM for transformers: config.json, model.safetensors.")
+    ] = None,
+    prompt: Annotated[
+        Path | None, typer.Option(help="Model whose people SAM is asked for; the shipped one unless given.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")] = 2,
+    device: Annotated[str, typer.Option(help="Where SAM runs: cpu, cuda or mps.")] = "cpu",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Label again what has a mask in --out.")] = False,
+) -> None:
+    """Write masks, with a confidence for every pixel, for photographs that have none.
+
+    OUT gets images (a link to DIR), masks/, confidence/, labels.csv and comparison.png. It trains as a `folder` set, in
+    which pixels of low confidence are left out. Started again, it goes on where it stopped.
+    """
+    from rich.progress import Progress
+
+    from ..export.models import open_model
+    from ..runtime.backends import default_weights
+    from ..train.labelling.label import label_folder
+    from ..train.labelling.teacher import ModelTeacher, SamTeacher, Teacher
+
+    chosen: Teacher
+    if device not in ("cpu", "cuda", "mps"):
+        raise InputError(f"device {device!r} is none of cpu, cuda, mps")
+    if teacher == "sam":
+        if sam_weights is None:
+            raise InputError("SAM needs --sam-weights FOLDER (config.json, model.safetensors, ...)")
+        chosen = SamTeacher(sam_weights, open_model(prompt or default_weights(), threads), device)
+    else:
+        chosen = ModelTeacher(open_model(Path(teacher), threads))
+    with Progress(transient=True) as progress:
+        task = progress.add_task("labelling", total=None)
+        label_folder(folder, out, chosen, overwrite, lambda total: progress.update(task, total=total, advance=1))
+    print(f"labels: {out}\ncomparison: {out / 'comparison.png'}")
+    print(f"train on them with: portraitnet train portraitnet_folder data.root={out}")

@@ -1,0 +1,117 @@
+"""`portraitnet phone`: latency on phones, by their browser, by adb, or from files that they wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runtime.errors import InputError
+from .run import comma_separated
+
+phone_app = typer.Typer(
+    no_args_is_help=True,
+    help="Latency on phones: `web` (any phone's browser), `adb` (Android, by cable), `import` (files they wrote).",
+)
+Out = Annotated[Path, typer.Option(help="Folder whose phones.csv the results join.")]
+
+
+@phone_app.command("web")
+def web_command(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help=".tflite and .onnx files, or mobile, which ships (both formats).")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="Counted rounds.")] = 50,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8766,
+    lan: Annotated[
+        bool, typer.Option(help="For phones on this network, by https; --no-lan: for this computer's browser alone.")
+    ] = True,
+    out: Out = Path("benchmark-results"),
+) -> None:
+    """Serve a page that times models in a phone's browser; scan the QR code, press Start, and the results come back.
+
+    The page and what it may send are behind a one-time secret in the address. Its packages come with `make web`.
+    """
+    import secrets
+
+    from ..benchmarks.phone.readings import join
+    from ..benchmarks.phone.web import RESULTS, Collector, phone_site
+    from ..runtime.backends import find_model
+    from ..runtime.console import console
+    from ..runtime.web.lan import doorway, serve
+    from ..runtime.web.server import PageServer
+
+    if models:
+        files = [find_model(model) for model in models]
+    else:
+        shipped = find_model("mobile")
+        files = [shipped, shipped.with_suffix(".onnx")]
+    site, served = phone_site(files, runs)
+
+    def keep(rows: list[dict[str, object]]) -> None:
+        path = join(out, rows)
+        console.print(f"{rows[0]['machine']}: {len(rows)} results -> {path}")
+        for row in rows:
+            console.print(
+                f"  {row['model']} {row['precision']} on {row['backend']}, {row['threads']} thread(s):", end=""
+            )
+            console.print(f" {row['median_ms']:.1f} ms")
+
+    with doorway(lan) as (address, certificate):
+        receivers = {RESULTS: Collector(served, keep)}
+        serve(PageServer(site, address, port, secrets.token_urlsafe(12), certificate, receivers), lan)
+
+
+@phone_app.command("adb")
+def adb_command(
+    models: Annotated[list[Path] | None, typer.Argument(help=".tflite files, or mobile, which ships.")] = None,
+    tool: Annotated[
+        Path | None, typer.Option(help="LiteRT's benchmark_model for Android; else as it lies in the cache.")
+    ] = None,
+    on: Annotated[str, typer.Option(help="What to time: cpu, gpu, nnapi.")] = "cpu,gpu,nnapi",
+    threads: Annotated[str, typer.Option(help="Thread counts of the CPU.")] = "1,2,4",
+    runs: Annotated[int, typer.Option(min=1, max=10_000, help="Counted inferences of one turn.")] = 50,
+    turns: Annotated[int, typer.Option(min=1, max=100, help="Turns of each contestant; the median turn is told.")] = 3,
+    cool_down: Annotated[float, typer.Option(min=0, help="Seconds of rest before each turn.")] = 5.0,
+    serial: Annotated[list[str] | None, typer.Option(help="Devices by serial number; all that are ready.")] = None,
+    adb: Annotated[Path | None, typer.Option(help="The adb program; else as found on the path.")] = None,
+    out: Out = Path("benchmark-results"),
+) -> None:
+    """Time .tflite files on Android devices by cable: CPU, GPU and NNAPI, with heat, clocks and delegate residency.
+
+    Several devices run side by side. A delegate that refuses a model is told as such, and its time is not recorded.
+    """
+    from rich.progress import Progress
+
+    from ..benchmarks.phone.adb import Plan, benchmark_devices
+    from ..benchmarks.phone.device import Adb
+    from ..runtime.backends import find_model
+
+    counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and 0 < int(t) <= 64)
+    if not counts:
+        raise InputError(f"threads {threads!r}: write counts such as 1,2,4")
+    files = [find_model(model) for model in models or [Path("mobile")]]
+    plan = Plan(tuple(files), tuple(comma_separated(on)), counts, runs, turns, cool_down)
+    with Progress() as progress:
+        outcome = benchmark_devices(Adb.find(adb), plan, out, tool, serial or [], progress)
+    for line in outcome.problems:
+        print(f"note: {line}")
+    if outcome.path is None:
+        raise InputError("no device gave a result; see the notes above")
+    print(f"{outcome.results} results: {outcome.path}")
+
+
+@phone_app.command("import")
+def import_command(
+    files: Annotated[list[Path], typer.Argument(help="JSON of the Android app, Xcode's report, or a latency CSV.")],
+    device: Annotated[str, typer.Option(help="Device name, for files that do not tell (Xcode's report).")] = "",
+    model: Annotated[str, typer.Option(help="Model name, for files that do not tell (Xcode's report).")] = "",
+    out: Out = Path("benchmark-results"),
+) -> None:
+    """Put results that phones or other computers wrote into the same table."""
+    from ..benchmarks.phone.imports import read_results
+    from ..benchmarks.phone.readings import join
+
+    rows = [row for file in files for row in read_results(file, device, model)]
+    print(f"{len(rows)} results: {join(out, rows)}")

@@ -1,0 +1,72 @@
+"""The pixel kernels of `pixels.c`, a small library that `pip install` compiles, called through ctypes.
+
+ctypes lets other threads run meanwhile. Nothing of Python is in the library, so its compiler needs no headers of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .plain import LITTLE
+
+_FOLDER = Path(__file__).parent
+_ARRAY, _COUNT = ctypes.c_void_p, ctypes.c_size_t
+_SIGNATURES = {
+    "blend": [*[_ARRAY] * 4, _COUNT],
+    "add_change": [*[_ARRAY] * 4, *[_COUNT] * 3],
+    "weigh": [*[_ARRAY] * 4, _COUNT],
+    "own_colour": [*[_ARRAY] * 5, _COUNT, ctypes.c_float],
+}
+
+
+class CompiledKernels:
+    """Kernels of the compiled library at `path`. Raises OSError when it cannot be loaded."""
+
+    name = "compiled"
+
+    def __init__(self, path: Path) -> None:
+        library = ctypes.CDLL(str(path))
+        for name, arguments in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = arguments, None
+        self._library = library
+
+    def blend(self, image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        image, background, alpha = map(np.ascontiguousarray, (image, background, alpha))
+        result = np.empty_like(image)
+        self._library.blend(*_addresses(image, background, alpha, result), alpha.size)
+        return result
+
+    def add_change(self, image: np.ndarray, change: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        # OpenCV grows it along the rows; only the step from row to row is left to the loop.
+        change = cv2.resize(change, (image.shape[1], len(change)), interpolation=cv2.INTER_LINEAR)
+        image, change, alpha = map(np.ascontiguousarray, (image, change, alpha))
+        result = np.empty_like(image)
+        self._library.add_change(*_addresses(image, change, alpha, result), *alpha.shape, len(change))
+        return result
+
+    def weigh(self, image: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        image, alpha = map(np.ascontiguousarray, (image, alpha))
+        person, behind = np.empty((*alpha.shape, 4), np.float32), np.empty((*alpha.shape, 4), np.float32)
+        self._library.weigh(*_addresses(image, alpha, person, behind), alpha.size)
+        return person, behind
+
+    def own_colour(self, image: np.ndarray, alpha: np.ndarray, person: np.ndarray, behind: np.ndarray) -> np.ndarray:
+        image, alpha, person, behind = map(np.ascontiguousarray, (image, alpha, person, behind))
+        change = np.empty((*alpha.shape, 3), np.int16)
+        self._library.own_colour(*_addresses(image, alpha, person, behind, change), alpha.size, LITTLE)
+        return change
+
+
+def find_library() -> Path | None:
+    """The library that the installation compiled; None where there was no compiler."""
+    return next((path for suffix in EXTENSION_SUFFIXES if (path := _FOLDER / f"_pixels{suffix}").is_file()), None)
+
+
+def _addresses(*arrays: np.ndarray) -> list[int]:
+    return [array.ctypes.data for array in arrays]

@@ -1,0 +1,52 @@
+import pytest
+
+from portraitnet.benchmarks.reporting.runlog import log_runs
+from portraitnet.benchmarks.reporting.table import read_csv
+from portraitnet.runtime.errors import InputError
+
+RECIPE = """
+name: small
+model: {architecture: portraitnet, encoder: resnet18, encoder_weights: /elsewhere/own.safetensors}
+loss: {edge: 0.1, consistency: 0, pixel: cross_entropy}
+optimizer: {learning_rate: 0.001}
+data: {size: [64, 96], train: [{kind: folder, path: a/people}, {kind: synthetic, path: ""}]}
+run: {batch: 4, seed: 7, steps: 10}
+"""
+
+
+def run_of(folder, scores="", steps="step,loss\n0,1.0\n1,0.5\n"):
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "steps.csv").write_text(steps)
+    if scores:
+        (folder / "scores.csv").write_text(scores)
+    return folder
+
+
+def test_runs_are_logged_and_updated(tmp_path):
+    first = run_of(tmp_path / "first", "step,people/fg_iou_per_image,people/images\n1,0.5,9\n2,0.625,9\n")
+    stopped = run_of(tmp_path / "stopped")
+    log_runs([first, stopped], tmp_path)
+    (first / "scores.csv").write_text("step,people/fg_iou_per_image\n3,0.75\n")
+    path = log_runs([first], tmp_path)
+    rows = {row["run"]: row for row in read_csv(path)}
+    assert list(rows) == ["first", "stopped"]
+    assert (rows["first"]["people"], rows["first"]["scored_at"]) == ("0.7500", "3")
+    assert (rows["first"]["from"], rows["first"]["losses"]) == ("own.safetensors", "edge=0.1")
+    assert rows["first"]["size"] == "64x96"
+    assert rows["first"]["sets"] == "people synthetic"
+    assert (rows["stopped"]["done"], rows["stopped"]["people"]) == ("2", "")
+
+
+def test_other_folders_are_refused_and_the_log_is_kept(tmp_path):
+    log_runs([run_of(tmp_path / "good")], tmp_path)
+    (tmp_path / "bad").mkdir()
+    for bad in (tmp_path / "bad", tmp_path / "nowhere"):
+        with pytest.raises(InputError, match="is no run's folder"):
+            log_runs([bad], tmp_path)
+    assert len(read_csv(tmp_path / "runs.csv")) == 1
+    (tmp_path / "bad" / "recipe.yaml").write_text("[1, 2]")
+    with pytest.raises(InputError, match="is no run's folder"):
+        log_runs([tmp_path / "bad"], tmp_path)
+    with pytest.raises(InputError, match="name at least one"):
+        log_runs([], tmp_path)

@@ -1,0 +1,87 @@
+import threading
+import time
+
+import pytest
+
+from portraitnet.runtime.media.threads import Behind, ahead
+
+
+def test_ahead_keeps_order_and_reads_in_advance():
+    fetched = []
+
+    def source():
+        for index in range(10):
+            fetched.append(index)
+            yield index
+
+    items = ahead(source(), depth=3)
+    assert next(items) == 0
+    deadline = time.monotonic() + 5
+    while len(fetched) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(fetched) == 4  # one taken, three waiting, no more
+    assert list(items) == list(range(1, 10))
+
+
+def test_ahead_passes_on_errors_and_stops_when_closed():
+    def source():
+        yield 1
+        raise KeyError("gone")
+
+    items = ahead(source())
+    assert next(items) == 1
+    with pytest.raises(KeyError, match="gone"):
+        next(items)
+    before = threading.active_count()
+    endless = ahead(iter(int, 1))
+    next(endless)
+    endless.close()
+    assert threading.active_count() == before
+
+
+def test_behind_keeps_order_and_bounds():
+    done, gate = [], threading.Event()
+
+    def action(value):
+        gate.wait(5)
+        done.append(value)
+
+    with Behind(action, depth=2) as call:
+        call(1)
+        call(2)
+        assert done == []
+        gate.set()
+        for value in range(3, 30):
+            call(value)
+            assert value - len(done) <= 3
+    assert done == list(range(1, 30))
+
+
+def test_behind_raises_what_went_wrong():
+    def action(value):
+        raise OSError(value)
+
+    with pytest.raises(OSError, match="full"), Behind(action) as call:
+        call("full")
+    with Behind(action, depth=1) as call:
+        call("full")
+        with pytest.raises(OSError, match="full"):
+            call("next")
+
+
+def test_behind_drops_what_waits_after_an_error():
+    done = []
+
+    def slow(value):
+        time.sleep(0.05)
+        done.append(value)
+
+    def interrupted():
+        with Behind(slow, depth=9) as call:
+            for value in range(9):
+                call(value)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(done) < 3

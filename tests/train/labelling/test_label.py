@@ -1,0 +1,182 @@
+"""Labelling with teachers: our own models, and a SAM of a tiny random configuration."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from portraitnet.runtime.contract import Contract
+from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.metrics import IGNORE
+from portraitnet.runtime.segmenter import Segmenter
+from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.labelling.label import label_folder
+from portraitnet.train.labelling.teacher import ModelTeacher, Opinion, SamTeacher, people_boxes
+
+from ..conftest import write_folder_set
+
+
+class Brightness:
+    """A backend whose alpha is the picture's brightness: right on the discs of the small data set, never certain."""
+
+    contract = Contract("brightness", ("background", "person"), 64, 64)
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, batch):
+        self.runs += 1
+        return np.where(batch.mean(-1, keepdims=True) > 120, 0.9, 0.1).astype(np.float32)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return write_folder_set(tmp_path / "discs", 5) / "images"
+
+
+def rows_of(out):
+    with (out / "labels.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_labels_train_as_a_folder_set_without_their_unsure_pixels(photographs, tmp_path):
+    out = label_folder(photographs, tmp_path / "out", ModelTeacher(Segmenter(Brightness())))
+    labelled, truth = Folder(out, "all"), Folder(photographs.parent, "all")
+    assert len(labelled) == 5
+    for index in range(5):
+        labels = labelled.read(index)[1]
+        wanted = truth.read(index)[1]
+        known = labels != IGNORE
+        assert 0.5 < known.mean() < 1  # alpha passes through one half at the outline
+        assert (labels == wanted)[known].mean() > 0.97
+        assert [path.parent.name for path in labelled.files(index)] == ["images", "masks", "confidence"]
+    assert [row["name"] for row in rows_of(out)] == [f"00{i}.png" for i in range(5)]
+    assert all(float(row["unknown"]) > 0 and row["agreement"] == "" for row in rows_of(out))
+    assert Image.open(out / "comparison.png").width == 600
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(photographs, tmp_path):
+    backend = Brightness()
+    teacher = ModelTeacher(Segmenter(backend))
+
+    def stop_at_the_third(image):
+        if backend.runs == 2:
+            raise KeyboardInterrupt
+        return teacher(image)
+
+    with pytest.raises(KeyboardInterrupt):
+        label_folder(photographs, tmp_path / "out", stop_at_the_third)
+    assert len(rows_of(tmp_path / "out")) == 2
+    (tmp_path / "out" / "labels.csv").unlink()  # as after a power cut: it is made from the masks again
+    first = (tmp_path / "out" / "masks" / "000.png").stat().st_mtime_ns
+    seen = []
+    label_folder(photographs, tmp_path / "out", teacher, on_picture=seen.append)
+    assert len(seen) == len(rows_of(tmp_path / "out")) == 5
+    assert (tmp_path / "out" / "masks" / "000.png").stat().st_mtime_ns == first
+    label_folder(photographs, tmp_path / "out", teacher, overwrite=True)
+    assert (tmp_path / "out" / "masks" / "000.png").stat().st_mtime_ns > first
+
+
+def test_users_files_are_left_alone(photographs, tmp_path):
+    teacher = ModelTeacher(Segmenter(Brightness()))
+    (tmp_path / "out" / "images").mkdir(parents=True)
+    with pytest.raises(InputError, match="choose another --out"):
+        label_folder(photographs, tmp_path / "out", teacher)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "labels.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="was not written by"):
+        label_folder(photographs, tmp_path / "mine", teacher)
+    Image.open(photographs / "000.png").save(photographs / "000.jpg")
+    with pytest.raises(InputError, match="would have the same mask"):
+        label_folder(photographs, tmp_path / "third", teacher)
+
+
+def test_a_parser_of_many_classes_is_no_teacher():
+    backend = Brightness()
+    backend.contract = Contract("parts", ("background", "skin", "hair"), 64, 64, task="parsing")
+    with pytest.raises(InputError, match="3 classes"):
+        ModelTeacher(Segmenter(backend))
+
+
+def test_boxes_are_of_separate_people_the_largest_first():
+    mask = np.zeros((300, 600), bool)
+    mask[100:300, 50:150] = mask[200:300, 400:450] = True
+    mask[10:14, 10:14] = True  # a speck
+    first, second = people_boxes(mask)
+    assert first == pytest.approx([50, 100, 150, 300], abs=3)
+    assert second == pytest.approx([400, 200, 450, 300], abs=3)
+    assert people_boxes(mask & False) == []
+
+
+@pytest.fixture(scope="module")
+def tiny_sam(tmp_path_factory):
+    transformers = pytest.importorskip("transformers", reason="the teacher extra is not installed")
+    folder = tmp_path_factory.mktemp("sam")
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_attention_heads": 2}
+    config = transformers.SamConfig(
+        vision_config={**size, "output_channels": 16, "num_hidden_layers": 1, "image_size": 64, "window_size": 2,
+                       "global_attn_indexes": [0], "num_pos_feats": 8, "mlp_dim": 32, "initializer_range": 0.5},
+        prompt_encoder_config={"hidden_size": 16, "image_size": 64, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": 16, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16},
+    )  # fmt: skip
+    transformers.SamModel(config).save_pretrained(folder)
+    processor = transformers.SamImageProcessor(
+        size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}, mask_pad_size={"height": 16, "width": 16},
+        mask_size={"longest_edge": 16},
+    )  # fmt: skip
+    transformers.SamProcessor(processor).save_pretrained(folder)
+    return folder
+
+
+def test_sam_is_asked_for_the_first_models_people(tiny_sam, photographs, tmp_path):
+    teacher = SamTeacher(tiny_sam, Segmenter(Brightness()))
+    image = np.array(Image.open(photographs / "000.png"))
+    opinion = teacher(image)
+    assert opinion.mask.shape == opinion.confidence.shape == opinion.first.shape == image.shape[:2]
+    assert opinion.mask.dtype == bool
+    assert opinion.first.any()
+    again = teacher(image)
+    np.testing.assert_array_equal(opinion.confidence, again.confidence)
+
+    out = label_folder(photographs, tmp_path / "out", teacher)
+    assert all(0 <= float(row["agreement"]) <= 1 for row in rows_of(out))
+    assert Image.open(out / "comparison.png").width == 1000
+
+
+def test_sam_of_an_empty_scene_is_empty(tiny_sam):
+    nobody = SamTeacher(tiny_sam, Segmenter(Brightness()))(np.zeros((50, 70, 3), np.uint8))
+    assert isinstance(nobody, Opinion)
+    assert not nobody.mask.any()
+
+
+def test_sams_mask_is_what_the_library_gives_for_each_box(tiny_sam):
+    teacher = SamTeacher(tiny_sam, Segmenter(Brightness()))
+    image = np.random.default_rng(0).integers(0, 60, (120, 240, 3), np.uint8)
+    image[20:110, 20:80] += 150
+    alone = teacher(image)
+    image[20:110, 140:220] += 150
+    both = teacher(image)
+    assert not np.array_equal(both.mask, alone.mask)
+
+    boxes = people_boxes(both.first)
+    assert len(boxes) == 2
+    wanted = np.zeros((120, 240), bool)
+    for box in boxes:
+        inputs = teacher.processor(images=image, input_boxes=[[box]], return_tensors="pt")
+        sizes = inputs["original_sizes"], inputs.pop("reshaped_input_sizes")
+        with torch.inference_mode():
+            answer = teacher.model(**inputs, multimask_output=False)
+        wanted |= teacher.processor.post_process_masks(answer.pred_masks, *sizes)[0][0, 0].numpy()
+    assert (both.mask == wanted).mean() > 0.999
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"model_type": "bert"}', "no json"])
+def test_a_folder_that_holds_no_sam(content, tmp_path):
+    pytest.importorskip("transformers", reason="the teacher extra is not installed")
+    if content:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match=r"holds no SAM|cannot be opened as a SAM"):
+        SamTeacher(tmp_path, Segmenter(Brightness()))

@@ -1,0 +1,64 @@
+"""How rare each class is in the training masks, and the weights that make up for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...runtime.metrics import IGNORE
+from ..datasets import Source
+from ..recipe import SourceSpec
+from .cache import PictureCache
+
+ENOUGH = 2000  # pictures of a set that tell its classes' shares; they lie evenly through it
+
+
+@dataclass(frozen=True)
+class ClassShares:
+    """Of each class: its share of all known pixels, and the share of pictures that show it."""
+
+    pixels: np.ndarray
+    pictures: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """1 / ln(1.02 + share of pixels), 1.4 to 50, scaled so that their mean is 1 (Paszke et al., 2016)."""
+        weights = 1 / np.log(1.02 + self.pixels)
+        return weights / weights.mean()
+
+
+class ClassCounter:
+    """Adds up masks of any size; a picture counts by its weight, not by its pixels."""
+
+    def __init__(self, classes: int) -> None:
+        self.pixels, self.pictures, self.weight = np.zeros(classes), np.zeros(classes), 0.0
+
+    def add(self, labels: np.ndarray, weight: float = 1.0) -> None:
+        """Count one picture's uint8 labels (height x width); IGNORE is left out."""
+        counts = np.bincount(labels[labels != IGNORE], minlength=len(self.pixels))[: len(self.pixels)]
+        self.pixels += weight * counts / max(counts.sum(), 1)
+        self.pictures += weight * (counts > 0)
+        self.weight += weight
+
+    def shares(self) -> ClassShares:
+        """The shares of everything added."""
+        return ClassShares(self.pixels / max(self.pixels.sum(), 1e-12), self.pictures / max(self.weight, 1e-12))
+
+
+def class_shares(
+    sources: Sequence[Source], caches: Sequence[PictureCache | None], specs: Sequence[SourceSpec], classes: int
+) -> ClassShares:
+    """Shares over training sources, as often as each is drawn; at most ENOUGH pictures of each are looked at."""
+    counter = ClassCounter(classes)
+    for source, cache, spec in zip(sources, caches, specs, strict=True):
+        chosen = np.unique(np.linspace(0, len(source) - 1, min(len(source), ENOUGH)).astype(int))
+        for index in chosen:
+            if cache is None:
+                labels = source.read(int(index))[1]
+            else:
+                _, mask, (top, left, height, width) = cache.read(int(index))
+                labels = mask[top : top + height, left : left + width]
+            counter.add(labels, spec.weight * len(source) / len(chosen))
+    return counter.shares()

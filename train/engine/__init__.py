@@ -1,0 +1,1 @@
+"""What the loop stands on: optimizer and schedule, averaged weights, checkpoints, history, several processes."""

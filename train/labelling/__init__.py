@@ -1,0 +1,1 @@
+"""Teachers: labels for photographs that have none, and logits to distil from."""

@@ -1,0 +1,1 @@
+"""Published weights read into torch: MediaPipe's selfie networks, MoveNet's backbone, EfficientNet-Lite."""
