@@ -28,7 +28,7 @@ def driver():
 @pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
 def engine(request):
     """A function that opens a fresh browser of each engine; what it opened is closed at the end of the session."""
-    from portraitnet.tests.browsers import ENGINES, missing
+    from portraitnet.benchmarks.page.browsers import ENGINES, missing
 
     reason = missing(request.param)
     if reason and os.environ.get("PORTRAITNET_CI"):

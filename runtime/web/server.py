@@ -101,9 +101,9 @@ def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
     return site
 
 
-def resources(models: list[Path], dist: Path = DIST) -> dict[str, Resource]:
-    """Every address of the page of `serve`. Raises InputError when it is not built, or for a bad model."""
-    site = page_files("app", dist)
+def resources(models: list[Path], dist: Path = DIST, page: str = "app") -> dict[str, Resource]:
+    """Every address of a page that lists its models, as that of `serve` does. Raises InputError when it is not built, or for a bad model."""
+    site = page_files(page, dist)
     listed = []
     for model in models:
         contract = _contract(model)

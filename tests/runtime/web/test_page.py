@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from portraitnet.benchmarks.page.browsers import CHROMIUM, Chromium
 from portraitnet.export.graph import DeployedGraph
 from portraitnet.export.tflite_export import export_tflite
 from portraitnet.runtime.metrics import iou
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.runtime.shipped import default_weights, find_model
 from portraitnet.runtime.web.server import DIST, PageServer, resources
-from portraitnet.tests.browsers import CHROMIUM, Chromium
 from portraitnet.tests.serving import serving
 from portraitnet.train.engine.checkpoint import load_checkpoint
 from portraitnet.train.predict import describe
