@@ -76,7 +76,9 @@ class Browser:
     def wait(self, condition: str, seconds: float = 60) -> None:
         """Until the expression is true. Raises AssertionError with the page's status line."""
         until = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({condition})"):
+        # What is looked at may not be there yet.
+        safely = f"(async () => {{ try {{ return Boolean(await ({condition})); }} catch {{ return false; }} }})()"
+        while not self.evaluate(safely):
             if time.monotonic() > until:
                 status = self.evaluate("document.getElementById('status')?.textContent ?? document.body.innerText")
                 raise AssertionError(f"{self.name}: {condition} did not come true; the page says: {status}")

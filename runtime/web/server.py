@@ -102,7 +102,10 @@ def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
 
 
 def resources(models: list[Path], dist: Path = DIST, page: str = "app") -> dict[str, Resource]:
-    """Every address of a page that lists its models, as that of `serve` does. Raises InputError when it is not built, or for a bad model."""
+    """Every address of a page that lists its models, as that of `serve` does.
+
+    Raises InputError when it is not built, or for a bad model.
+    """
     site = page_files(page, dist)
     listed = []
     for model in models:
@@ -158,6 +161,7 @@ class PageServer(ThreadingHTTPServer):
         self.site, self.host, self.token = site, host, token
         self.receivers = receivers or {}
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
+        self._open: set[socket.socket] = set()
         self._context: ssl.SSLContext | None = None
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -192,11 +196,20 @@ class PageServer(ThreadingHTTPServer):
             request.settimeout(_PATIENCE)
             if self._context:
                 request = self._context.wrap_socket(request, server_side=True)
+            self._open.add(request)
             super().process_request_thread(request, client_address)
         except OSError:  # a client that spoke no TLS, or left
             self.shutdown_request(request)
         finally:
+            self._open.discard(request)
             self._places.release()
+
+    def server_close(self) -> None:
+        """Stop listening, and hang up on clients that keep their connection: none is answered any more."""
+        super().server_close()
+        for request in list(self._open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are no event."""

@@ -16,6 +16,7 @@ from portraitnet.runtime.shipped import default_weights
 from portraitnet.runtime.web import server as server_module
 from portraitnet.runtime.web.lan import own_address, qr_code, self_made_certificate
 from portraitnet.runtime.web.server import PageServer, Resource, model_address, resources
+from portraitnet.tests.serving import serving
 
 
 def built_page(folder):
@@ -290,3 +291,17 @@ def test_what_cannot_be_served_says_so(tmp_path, serve):
     taken = serve()
     with pytest.raises(InputError, match="choose another --port"):
         PageServer({"index.html": Resource("text/html", None, b"")}, port=taken.server_port)
+
+
+def test_a_closed_server_answers_no_kept_connection(tmp_path):
+    with serving(PageServer(resources([default_weights()], built_page(tmp_path)))) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+    connection.auto_open = 0
+    try:
+        connection.request("GET", "/")
+        answered = connection.getresponse().status
+    except (http.client.HTTPException, OSError):
+        answered = None
+    assert answered is None
