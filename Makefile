@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin android-api android-benchmark d8 arm64 clean
+.PHONY: demo test lint benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -39,6 +39,9 @@ web:  ## the pages of `portraitnet serve` and `phone web`
 
 $(WEB)/dist/shared/engine.js: $(WEB_SOURCES) $(PACKAGES)
 	cd $(WEB) && npm run --silent build
+
+web-speed: $(PACKAGES) benchmarks/page/page/node_modules/.package-lock.json  ## what `portraitnet benchmark page` times
+	cd $(WEB) && PORTRAITNET_DIST=../../benchmarks/page/dist node build.mjs speed=../../benchmarks/page/page
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@

@@ -123,7 +123,7 @@ def serve_command(
 ) -> None:
     """Serve the page that runs a model in the visitor's browser: camera, photo or video, no picture leaves the device.
 
-    It is seen by this computer alone, unless --lan is given. The page's packages come with `make web` (Node.js).
+    Only this computer sees it, unless --lan is given. In a checkout `make web` builds the page (Node.js).
     """
     import secrets
 
