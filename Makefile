@@ -5,15 +5,20 @@ OUT ?= demo-report
 IS_USABLE = import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do $$p -c '$(IS_USABLE)' 2>/dev/null && echo $$p && exit; done)
 BIN = $(VENV)/bin
+# Test processes; each takes 1 to 3 GB of memory.
+JOBS ?= 2
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 clean
+.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
 
 test: setup web  ## every test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+
+quick: setup  ## the tests that need no converter and no browser, under two minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not browser and not converter and not packaging" $(TESTS)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -21,6 +26,9 @@ lint: setup  ## ruff and mypy
 	@# The checkout may have any name; mypy needs to see it as `portraitnet`.
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/portraitnet
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
+
+docs: setup  ## the site, in build/site; a broken link or a page outside the navigation fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmark: setup  ## the README's latency, video and start-up figures, after `make demo` (accuracy: see README)
 	@test -d $(OUT)/bundle || { echo "error: run make demo first: it exports the bundle that is timed"; exit 2; }
@@ -126,4 +134,4 @@ $(STAMP):
 	@touch $@
 
 clean:
-	rm -rf $(OUT) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(OUT) build dist .pytest_cache .ruff_cache .mypy_cache

@@ -3,19 +3,42 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import portraitnet
+from portraitnet.cli.app import main
 
 COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "phone", "data"]
 PARTS = ["data check", "data label", "benchmark measure", "benchmark compare", "benchmark report"]
 PARTS += ["phone web", "phone adb", "phone import"]
 
 
-def portraitnet_command(*arguments, cwd=None):
+@pytest.fixture
+def portraitnet_command(capfd, monkeypatch):
+    """Runs a command in this process: heavy libraries are imported once for all tests. Gives what a process would."""
+
+    def run(*arguments, cwd=None):
+        monkeypatch.setattr(sys, "argv", ["portraitnet", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        if cwd:
+            monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return run
+
+
+def fresh_process(*arguments, cwd=None):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.run(
         [sys.executable, "-m", "portraitnet", *map(str, arguments)],
@@ -28,13 +51,13 @@ def portraitnet_command(*arguments, cwd=None):
 
 
 def test_version_and_help():
-    assert portraitnet_command("--version").stdout.strip() == portraitnet.__version__
-    shown = portraitnet_command("--help").stdout
+    assert fresh_process("--version").stdout.strip() == portraitnet.__version__
+    shown = fresh_process("--help").stdout
     assert all(command in shown for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
-def test_every_command_explains_itself(command):
+def test_every_command_explains_itself(portraitnet_command, command):
     done = portraitnet_command(*command.split(), "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 150
@@ -99,7 +122,7 @@ def odd_files(tmp_path):
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )
-def test_bad_input_is_one_line_and_exit_code_2(odd_files, arguments, message):
+def test_bad_input_is_one_line_and_exit_code_2(portraitnet_command, odd_files, arguments, message):
     before = sorted(odd_files.rglob("*"))
     done = portraitnet_command(*arguments, cwd=odd_files)
     assert done.returncode == 2, done.stderr[-1500:]
@@ -107,3 +130,18 @@ def test_bad_input_is_one_line_and_exit_code_2(odd_files, arguments, message):
     assert message in line
     assert "Traceback" not in done.stderr
     assert sorted(odd_files.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "good.png", "--out", "x.png", "--model", "text.tflite"],
+        ["export", "text.safetensors"],
+    ],
+    ids="-".join,
+)
+def test_a_process_of_its_own_ends_the_same_way(odd_files, arguments):
+    done = fresh_process(*arguments, cwd=odd_files)
+    assert done.returncode == 2
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in done.stderr

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ...runtime.shipped import SHIPPED
 from .table import formatted, markdown, read_csv, run_of
-
-_FOR = {
-    "nano": "live video; the slowest phones",
-    "small": "live video; portraits",
-    "mobile": "the default: several or small people, int8",
-    "large": "photographs",
-}
 
 
 def models(results: Path) -> str:
@@ -24,12 +18,12 @@ def models(results: Path) -> str:
     }
     scores = {(row["file"], row["set"]): row for row in read_csv(results / "accuracy_mobile.csv")}
     rows = []
-    for name, purpose in _FOR.items():
-        fastest, file = latencies[f"portraitnet-{name}"], f"portraitnet-{name}.tflite"
+    for model in SHIPPED:
+        fastest, file = latencies[model.file().stem], model.file().name
         rows.append(
             {
-                "model": f"`{name}`",
-                "for": purpose,
+                "model": f"`{model.name}`",
+                "for": model.use,
                 "input": f"{fastest['height']}x{fastest['width']}",
                 "MB": f"{int(fastest['bytes']) / 1e6:.1f}",
                 "ms": f"{float(fastest['median_ms']):.1f}",
@@ -48,7 +42,7 @@ def card(results: Path) -> str:
             name = Path(row["file"]).stem.removeprefix("portraitnet-")
             shown = table.setdefault(name, {"model": f"`{name}`"})
             shown[f"{row['set']} ({row['images']})"] = f"{float(row['fg_iou_per_image']):.3f}"
-    rows = [table[name] for name in _FOR]
+    rows = [table[model.name] for model in SHIPPED]
     return markdown(rows, {key: key for key in rows[0]})
 
 

@@ -5,6 +5,7 @@ Every file carries its own contract; a file without one is refused, since its si
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from ..contract import MODEL_JSON, Artefact, Backend, Contract
@@ -58,6 +59,8 @@ def open_backend(path: str | Path, threads: int = 2) -> Backend:
         )
     if bytes_of(path) > MAX_MODEL_BYTES:
         raise InputError(f"{path} is larger than {MAX_MODEL_BYTES >> 20} MiB: not a model of this project")
+    if path.suffix == ".tflite" and not _has_litert():
+        path = _onnx_instead(path)
     if path.suffix == ".onnx":
         return OnnxBackend(path, threads)
     return TfliteBackend(path, threads) if path.suffix == ".tflite" else CoreMLBackend(path)
@@ -65,10 +68,11 @@ def open_backend(path: str | Path, threads: int = 2) -> Backend:
 
 def _open_bundle(folder: Path, threads: int) -> Backend:
     contract = Contract.read(folder)
-    runnable = [a for a in contract.artefacts if (a.format, a.precision) in _PREFERENCE]
+    formats = ("tflite", "onnx") if _has_litert() else ("onnx",)
+    runnable = [a for a in contract.artefacts if (a.format, a.precision) in _PREFERENCE and a.format in formats]
     if not runnable:
         held = ", ".join(a.file for a in contract.artefacts) or "no artefact"
-        raise InputError(f"{folder} holds {held}: nothing that runs here (.tflite or .onnx); export one of them")
+        raise InputError(f"{folder} holds {held}: nothing that runs here ({' or '.join(formats)}); export one")
     chosen: Artefact = min(runnable, key=lambda a: _PREFERENCE.index((a.format, a.precision)))
     path = folder / chosen.file
     if sha256_of(path) != chosen.sha256:
@@ -78,3 +82,16 @@ def _open_bundle(folder: Path, threads: int) -> Backend:
         raise InputError(f"{path} and {folder / MODEL_JSON} disagree on input size or classes; export again")
     backend.contract = contract
     return backend
+
+
+def _has_litert() -> bool:
+    """Whether LiteRT is installed: there is no wheel of it for Intel Macs."""
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def _onnx_instead(path: Path) -> Path:
+    """The .onnx of the same model, beside its .tflite."""
+    onnx = path.with_suffix(".onnx")
+    if not onnx.is_file():
+        raise InputError(f"{path} needs ai-edge-litert, which is not installed here; use the model's .onnx")
+    return onnx
