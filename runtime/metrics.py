@@ -99,6 +99,13 @@ class SegmentationScores:
         self.fg_iou.append(iou(found, wanted))
         self.boundary.append(boundary_iou(found, wanted))
 
+    def merge(self, other: SegmentationScores) -> None:
+        """Add the pictures of `other`, which has the same classes."""
+        self.names += other.names
+        self.fg_iou += other.fg_iou
+        self.boundary += other.boundary
+        self.confusion += other.confusion
+
     def iou_per_class(self) -> np.ndarray:
         """Pooled IoU of each class (classes,), NaN for a class that never occurs."""
         return _iou_per_class(self.confusion)

@@ -12,7 +12,7 @@ from portraitnet.train.losses import (
     soft_dice_loss,
     soft_jaccard_loss,
 )
-from portraitnet.train.models import Logits, ModelSpec, build_model
+from portraitnet.train.models import Logits, PortraitNetSpec, build_model
 from portraitnet.train.recipe import LossSpec
 
 
@@ -129,7 +129,7 @@ def test_dice_joins_the_total_with_its_weight(pixels):
 
 def test_one_logit_gives_binary_cross_entropy():
     torch.manual_seed(0)
-    model = build_model(ModelSpec(encoder="mobilenetv3_small_100", one_logit=True, edge_head=False))
+    model = build_model(PortraitNetSpec(encoder="mobilenetv3_small_100", one_logit=True, edge_head=False))
     assert model.mask_head.out_channels == 1
     logits, labels = model(torch.rand(2, 3, 64, 64)).mask, torch.randint(0, 2, (2, 64, 64))
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], labels.float())
