@@ -140,8 +140,8 @@ def test_distillation_asks_the_augmented_view_for_the_teachers_answer():
     torch.manual_seed(0)
     said, mask = torch.randn(2, 2, 8, 8), torch.full((2, 8, 8), IGNORE)
     spec = LossSpec(consistency=0, edge=0, distillation=3)
-    same = portrait_losses(Logits(said), None, mask, mask, spec, taught=said)
+    same = portrait_losses(Logits(said), None, mask, mask, spec, target=said)
     assert same.total.abs() < 1e-6  # nothing is labelled, and the teacher agrees
     other = torch.randn_like(said)
-    losses = portrait_losses(Logits(other), None, mask, mask, spec, taught=said)
+    losses = portrait_losses(Logits(other), None, mask, mask, spec, target=said)
     torch.testing.assert_close(losses.total, 3 * consistency_loss(other, said))

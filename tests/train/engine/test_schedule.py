@@ -30,12 +30,15 @@ def formula(spec, step, steps):
         return spec.learning_rate * (step + 1) / spec.warmup_steps
     after = step - spec.warmup_steps
     done = after / (steps - spec.warmup_steps)
-    return spec.learning_rate * {
-        "constant": 1,
-        "cosine": (1 + math.cos(math.pi * done)) / 2,
-        "step": spec.step_factor ** (after // spec.step_every),
-        "poly": (1 - done) ** spec.poly_power,
-    }[spec.schedule]
+    return (
+        spec.learning_rate
+        * {
+            "constant": 1,
+            "cosine": (1 + math.cos(math.pi * done)) / 2,
+            "step": spec.step_factor ** (after // spec.step_every),
+            "poly": (1 - done) ** spec.poly_power,
+        }[spec.schedule]
+    )
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 3])
