@@ -47,16 +47,22 @@ class AugmentSpec:
     scale: tuple[Scale, Scale] = (0.5, 1.5)
     translation: NonNegative = 0.25  # share of the input, both ways
     flip: Fraction = 0.5  # probability
+    swap_sides: bool = True  # labels of a left and a right part change places in a mirrored picture
+    texture_probability: Fraction = 1.0  # of each of the following changes, drawn one by one
+    hue: tuple[NonNegative, NonNegative] = (1.0, 1.0)  # factors of hue, lightness and saturation (HLS)
+    lightness: tuple[NonNegative, NonNegative] = (1.0, 1.0)
+    saturation: tuple[NonNegative, NonNegative] = (1.0, 1.0)
     colour: tuple[NonNegative, NonNegative] = (0.4, 1.6)
     brightness: tuple[NonNegative, NonNegative] = (0.4, 1.6)
     contrast: tuple[NonNegative, NonNegative] = (0.6, 1.4)
     sharpness: tuple[NonNegative, NonNegative] = (0.8, 1.2)
-    blur: tuple[Kernel, ...] = (3, 5)  # kernel sizes drawn from, beside none
+    blur: tuple[Kernel, ...] = (3, 5)  # kernel sizes drawn from, beside none; odd, or 0 for none
+    blur_kernel: Literal["gaussian", "box"] = "gaussian"
     noise: NonNegative = 10.0  # largest standard deviation, of 255
     cut_and_paste: Fraction = 0.0  # probability of pasting the person onto another picture's background
 
     def __post_init__(self) -> None:
-        for name in ("scale", "colour", "brightness", "contrast", "sharpness"):
+        for name in ("scale", "hue", "lightness", "saturation", "colour", "brightness", "contrast", "sharpness"):
             low, high = getattr(self, name)
             if low > high:
                 raise InputError(f"data.augment.{name} is [{low:g}, {high:g}]; the smaller value comes first")
@@ -92,7 +98,7 @@ class LossSpec:
     pixel: Literal["cross_entropy", "exponential"] = "cross_entropy"
     class_weights: Literal["none", "inverse_log"] = "none"  # computed from the training masks
     hard_threshold: Fraction = 0.0  # OHEM: only pixels whose true class is less probable than this count; 0: all
-    hard_pixels: Positive = 100_000  # OHEM: but at least so many of a batch
+    hard_pixels: Positive = 100_000  # OHEM: but at least so many of each picture
     consistency: NonNegative = 2.0  # this and the next are the paper's
     edge: NonNegative = 0.1
     jaccard: NonNegative = 0.0  # soft IoU of the foreground, per picture
@@ -100,6 +106,11 @@ class LossSpec:
     auxiliary: NonNegative = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints of frozen teachers, used round-robin on the plain views
     distillation: NonNegative = 2.0  # KL divergence from the teacher's probabilities
+    # Of both KL divergences, which are multiplied by its square.
+    temperature: Annotated[float, Range(0.01, 100)] = 1.0
+    kl_mean: Literal["elements", "pixels"] = "elements"  # the paper's code; or the mean of the sum over classes
+    # Of the edge loss: the paper's code, or by the book.
+    focal_weight: Literal["detached", "differentiable"] = "detached"
 
 
 @dataclass(frozen=True)

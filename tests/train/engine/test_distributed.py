@@ -29,7 +29,8 @@ def processes(tmp_path_factory):
 def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_its_pictures(processes):
     _, found = processes
     assert found[0]["message"] == found[1]["message"]
-    assert found[0]["message"].startswith("loss is nan at step 0; its pictures were: rank1.png, rank1.png.")
+    names = "rank0.png, rank0.png, rank1.png, rank1.png"
+    assert found[0]["message"].startswith(f"loss is nan at step 0; its pictures were: {names}.")
 
 
 def test_validation_is_shared_and_gives_every_process_the_scores_of_one(processes):
