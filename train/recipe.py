@@ -135,7 +135,7 @@ class RunSpec:
     batch: Positive = 64  # pictures per step, over all processes together
     seed: Seed = 1
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
-    # 16-mixed: for GPUs without bfloat16; 64-true: tells rounding from mistakes
+    # 16-mixed: for GPUs without bfloat16; 64-true: separates rounding from mistakes
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
     ema_decay: Fraction = 0.998  # 0: none

@@ -51,7 +51,7 @@ def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint):
-    with pytest.raises(InputError, match="tells background, person, not background, hair"):
+    with pytest.raises(InputError, match="has the classes background, person, not background, hair"):
         open_teachers([checkpoint], ("background", "hair"))
 
 
