@@ -15,7 +15,7 @@ MARKS = {
     "train/test_loop.py": "slow",
     "train/test_recipes_run.py": "slow",
 }
-BROWSER_FIXTURES = {"driver"}
+BROWSER_FIXTURES = {"driver", "engine"}
 # Folders whose files share expensive fixtures: one test process takes all of them.
 TOGETHER = {"android", "export", "packaging"}
 

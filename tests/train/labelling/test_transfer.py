@@ -10,12 +10,12 @@ from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.labelling import transfer
 from portraitnet.train.labelling.transfer import open_teachers, start_from
 from portraitnet.train.loop import train
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import PortraitNetSpec, build_model
 
 from ..conftest import small_recipe
 
-SPEC = ModelSpec(encoder="mobilenetv3_small_100")
-OTHER = ModelSpec(encoder="mobilenetv2_035")
+SPEC = PortraitNetSpec(encoder="mobilenetv3_small_100")
+OTHER = PortraitNetSpec(encoder="mobilenetv2_035")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_run_starts_from_a_checkpoints_weights(checkpoint):
 
 
 def test_another_number_of_classes_keeps_its_own_head(checkpoint):
-    network = build_model(ModelSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
+    network = build_model(PortraitNetSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
     head = network.mask_head.weight.clone()
     start_from(network, checkpoint)
     torch.testing.assert_close(network.mask_head.weight, head)
@@ -51,7 +51,7 @@ def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint):
-    with pytest.raises(InputError, match="tells background, person, not background, hair"):
+    with pytest.raises(InputError, match="has the classes background, person, not background, hair"):
         open_teachers([checkpoint], ("background", "hair"))
 
 
