@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def check_command(
     """
     from rich.progress import Progress
 
+    from ..train.data.balance import about_absent
     from ..train.data.check import check_data, write_contact_sheet
     from ..train.datasets.base import PORTRAIT_CLASSES
 
@@ -65,6 +67,11 @@ def check_command(
         print(f"  and {len(report.odd) - _SHOWN} more")
     write_contact_sheet(sheet, report)
     print(f"contact sheet: {sheet}")
+    if report.unreadable:
+        total = report.unreadable + len(report.sizes)
+        raise InputError(f"{report.unreadable} of {total} pictures cannot be used; they are named above")
+    if warning := about_absent(report.absent, report.classes):
+        print(f"WARNING: {warning}", file=sys.stderr)
 
 
 @data_app.command("label")

@@ -45,6 +45,8 @@ class Report:
     odd: list[Oddity] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     shares: ClassShares = field(default_factory=lambda: ClassCounter(2).shares())
+    unreadable: int = 0  # pictures or masks that cannot be used at all
+    absent: list[str] = field(default_factory=list)  # classes without a pixel in what was read
 
 
 def check_data(
@@ -86,6 +88,7 @@ def check_data(
         report.odd += [Oddity(split, index, name, w) for w in _examine(report, split, index, counter, first_with)]
         on_picture(len(chosen))
     report.shares = counter.shares()
+    report.absent = [name for name, share in zip(report.classes, report.shares.pixels, strict=True) if not share]
     return report
 
 
@@ -100,6 +103,7 @@ def _examine(
     try:
         image, labels = source.read(index)
     except InputError as error:
+        report.unreadable += 1
         yield str(error)
         return
     counter.add(labels)
