@@ -23,7 +23,7 @@ from ..runtime.errors import InputError
 from ..runtime.files import write_text
 from ..runtime.segmenter import Segmenter
 from .data.augment import Batch
-from .data.balance import class_shares
+from .data.balance import class_shares, weights_of
 from .data.feed import TrainingBatches, feed, open_caches
 from .datasets import Source, label_of, open_source
 from .engine.checkpoint import flatten_optimizer, load_state, restore_optimizer, save_checkpoint, save_state
@@ -100,7 +100,8 @@ def train(recipe: Recipe, out: Path, resume: bool = False, accelerator: str = "a
         if fabric.is_global_zero:
             write_classes(out / "classes.csv", classes, shares)
         if weighted:
-            class_weights = torch.tensor(shares.weights, dtype=torch.float32, device=fabric.device)
+            weights = weights_of(recipe.loss.class_weights, shares, classes)
+            class_weights = torch.tensor(weights, dtype=torch.float32, device=fabric.device)
     batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
     history = History(out, first_step, recipe.run.steps, recipe.run.log_every) if fabric.is_global_zero else None
     if history:

@@ -77,6 +77,17 @@ def about_absent(absent: Sequence[str], classes: Sequence[str]) -> str:
     return f"{found}: no network can learn {'it' if len(absent) == 1 else 'them'} from this set; {hint}"
 
 
+def weights_of(spec: str | Sequence[float], shares: ClassShares, classes: Sequence[str]) -> np.ndarray | None:
+    """The weight of each class for loss.class_weights: `none`, `inverse_log`, or a list of one weight for each."""
+    if spec == "none":
+        return None
+    if spec == "inverse_log":
+        return shares.weights
+    if len(spec) != len(classes):
+        raise InputError(f"loss.class_weights has {len(spec)} values for {len(classes)} classes")
+    return np.array(spec, float)
+
+
 def class_shares(
     sources: Sequence[Source], caches: Sequence[PictureCache | None], specs: Sequence[SourceSpec], classes: int
 ) -> ClassShares:
