@@ -93,6 +93,9 @@ def train_command(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    logger: Annotated[
+        str, typer.Option(help="tensorboard, csv, wandb or mlflow; several separated by commas; none.")
+    ] = "tensorboard",
 ) -> None:
     """Train a recipe. `portraitnet train demo` needs no data set: it learns from rendered portraits.
 
@@ -107,7 +110,8 @@ def train_command(
     if accelerator not in ("auto", "cpu", "cuda", "mps"):
         raise InputError(f"accelerator {accelerator!r} is none of auto, cpu, cuda, mps")
     loaded = load_recipe(recipe, overrides or [])
-    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator)
+    loggers = [] if logger == "none" else comma_separated(logger)
+    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator, loggers)
     print(f"best checkpoint: {best}")
 
 

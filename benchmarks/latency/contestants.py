@@ -20,7 +20,7 @@ from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
 from ...train.engine.checkpoint import Checkpoint, load_checkpoint
-from ...train.models import ModelSpec, build_model
+from ...train.models import PortraitNetSpec, build_model
 from ..quality.peer import SUFFIXES, PeerBackend, open_peer
 from ..reporting.table import model_columns
 from .engines import Engine, chosen_engines, engine_named, engines_for
@@ -111,7 +111,7 @@ def rival_bundles(
         for encoder in encoders:
             on_progress(f"exporting the {encoder} rival")
             torch.manual_seed(0)
-            spec = ModelSpec(encoder=encoder, open_border=True)  # as the shipped mobile
+            spec = PortraitNetSpec(encoder=encoder, open_border=True)  # as the shipped mobile
             rival = Checkpoint(f"portraitnet-{encoder}", settle(build_model(spec), size), spec, size, {})
             folders.append(_for_timing(rival, size, Path(scratch) / encoder))
         yield folders

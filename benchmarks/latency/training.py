@@ -16,9 +16,11 @@ from rich.progress import Progress
 from ...train.data.augment import Batch
 from ...train.data.feed import TrainingBatches, feed, open_caches
 from ...train.datasets import open_source
-from ...train.loop import batch_losses, build_optimizer, open_fabric
+from ...train.engine.distributed import open_fabric
+from ...train.engine.optimizer import build_optimizer
 from ...train.models import Normalize, build_model
 from ...train.recipe import Recipe
+from ...train.trainer import batch_losses
 from ..reporting.table import provenance, write_csv
 
 _WARM = 8  # steps before the clock: a loader's processes start, and what they have made ahead is used up
@@ -36,7 +38,7 @@ def benchmark_training(
     bar = progress or Progress(disable=True)
     run = dataclasses.replace(recipe.run, steps=1 << 40)
     recipe = dataclasses.replace(recipe, run=run)
-    fabric = open_fabric(recipe, accelerator)
+    fabric = open_fabric(recipe.run, accelerator)
     root = Path(recipe.data.root).expanduser()
     sources = [open_source(spec, root, recipe.data.size, recipe.model.classes) for spec in recipe.data.train]
     batches = TrainingBatches(sources, open_caches(sources, recipe.data, bar), recipe)

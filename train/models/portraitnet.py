@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
+from ...runtime.errors import InputError
+from .base import Logits, ModelSpec
+from .encoders import build_encoder
+
 DECODER_CHANNELS = (96, 32, 24, 16, 8)
 
 
-class Logits(NamedTuple):
-    """`mask` and `auxiliary`: batch x classes x H x W; `edge`: batch x 2 x H x W (background, boundary).
+@dataclass(frozen=True)
+class PortraitNetSpec(ModelSpec):
+    """The paper's network, with the choices that make it faster on phones."""
 
-    The last two exist in training only, and where the network has such a head.
-    """
+    without_effect: ClassVar[frozenset[str]] = frozenset({"output_stride"})
 
-    mask: torch.Tensor
-    edge: torch.Tensor | None = None
-    auxiliary: torch.Tensor | None = None
+    architecture: Literal["portraitnet"] = "portraitnet"
+    paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
+    # tensorflow: strided convolutions pad as phones' runtimes do by themselves; exports faster
+    padding: Literal["torch", "tensorflow"] = "torch"
+    # False: the heads see zeros past the border, as in the paper. True: they see the last upsampling; exports faster
+    open_border: bool = False
+    # separable: the paper's D-block; plain: that of the U-Net-like rivals
+    convolution: Literal["separable", "plain"] = "separable"
+    edge_head: bool = True  # predicts boundaries, in training only
+    one_logit: bool = False  # the mask head gives the person's logit alone: binary cross entropy
+
+    def build(self) -> PortraitNet:
+        if self.one_logit and len(self.classes) != 2:
+            raise InputError(f"model.one_logit needs two classes, not {len(self.classes)}")
+        encoder = build_encoder(self.encoder, self.encoder_weights, self.paper_options, padding=self.padding)
+        return PortraitNet(
+            encoder,
+            encoder.feature_info.channels(),
+            classes=len(self.classes),
+            convolution=self.convolution,
+            edge_head=self.edge_head,
+            one_logit=self.one_logit,
+            open_border=self.open_border,
+        )
 
 
 def _separable(channels_in: int, channels_out: int) -> list[nn.Module]:
@@ -91,7 +117,7 @@ class PortraitNet(nn.Module):
         self.upsamples = nn.ModuleList(_upsample(width) for width in DECODER_CHANNELS)
         skips = zip(reversed(encoder_channels[1:-1]), DECODER_CHANNELS, strict=False)
         self.laterals = nn.ModuleList(
-            nn.Identity() if given == wanted else _project(given, wanted) for given, wanted in skips
+            nn.Identity() if skip == decoder else _project(skip, decoder) for skip, decoder in skips
         )
         if open_border:
             self.upsamples[-1].padding = (0, 0)  # type: ignore[assignment]  # one pixel more on each side: the heads' need

@@ -27,8 +27,8 @@ from torch import nn
 from ...runtime.errors import InputError
 from ...runtime.geometry import FILL
 from ..engine.checkpoint import save_checkpoint
-from ..models import ModelSpec, Normalize, build_model, check_size
-from ..models.selfie import SELFIE_ENCODER, SelfieNet
+from ..models import Normalize, SelfieSpec, build_model, check_size
+from ..models.selfie import SelfieNet
 from . import mediapipe_multiclass
 from .batch_norm import PHOTOGRAPHS, give_statistics, photographs
 from .mediapipe_graph import Weights, give, read_graph
@@ -36,7 +36,7 @@ from .mediapipe_graph import Weights, give, read_graph
 # On the training photographs of people/, the divisor with the lowest cross entropy is 16 to 24 (landscape model: 12).
 STEEPNESS = 20
 FACTS = {"training": {"data": "MediaPipe"}}
-SPEC = ModelSpec(architecture="selfie", encoder=SELFIE_ENCODER, edge_head=False)
+SPEC = SelfieSpec(edge_head=False)
 
 
 @torch.no_grad()

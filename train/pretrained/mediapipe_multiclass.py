@@ -13,16 +13,15 @@ from torch import nn
 from torch.nn import functional
 
 from ...runtime.errors import InputError
-from ..models import ModelSpec, Normalize
+from ..models import Normalize, SelfieTransformerSpec
 from ..models.selfie_transformer import (
-    SELFIE_TRANSFORMER_ENCODER,
     AttentionBlock,
     SelfieTransformer,
     SeparableAttention,
 )
 from .mediapipe_graph import Graph, Weights, give
 
-SPEC = ModelSpec(architecture="selfie_transformer", encoder=SELFIE_TRANSFORMER_ENCODER, edge_head=False)
+SPEC = SelfieTransformerSpec()
 CLASSES = 6
 _PIXELS = 8000  # of each kind and batch, to which the head of two classes is fitted
 _UNDECIDED = 3.0

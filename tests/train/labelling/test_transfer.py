@@ -11,12 +11,12 @@ from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.labelling import transfer
 from portraitnet.train.labelling.transfer import Teachers, open_teachers, start_from
 from portraitnet.train.loop import train
-from portraitnet.train.models import Logits, ModelSpec, build_model
+from portraitnet.train.models import Logits, PortraitNetSpec, build_model
 
 from ..conftest import small_recipe
 
-SPEC = ModelSpec(encoder="mobilenetv3_small_100")
-OTHER = ModelSpec(encoder="mobilenetv2_035")
+SPEC = PortraitNetSpec(encoder="mobilenetv3_small_100")
+OTHER = PortraitNetSpec(encoder="mobilenetv2_035")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_run_starts_from_a_checkpoints_weights(checkpoint):
 
 
 def test_another_number_of_classes_keeps_its_own_head(checkpoint):
-    network = build_model(ModelSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
+    network = build_model(PortraitNetSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
     head = network.mask_head.weight.clone()
     start_from(network, checkpoint)
     torch.testing.assert_close(network.mask_head.weight, head)
