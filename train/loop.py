@@ -23,7 +23,7 @@ from .engine.run_folder import BEST, STATE, open_run_folder
 from .engine.state import save_state
 from .labelling.transfer import Teachers, open_teachers, start_from
 from .models import build_model, check_size
-from .recipe import Recipe
+from .recipe import Recipe, with_steps
 from .trainer import Trainer
 from .validation import Validation
 
@@ -49,6 +49,7 @@ def train(
     torch.manual_seed(recipe.run.seed)
     fabric = open_fabric(recipe.run, accelerator)
     sources, held_out = _open_data(recipe)
+    recipe = with_steps(recipe, sum(len(source) for source in sources))
     network, teachers = _open_networks(recipe)
     validate = validate or Validation(recipe, held_out)
     # Only now, so that a run that is refused for its data leaves nothing behind.
