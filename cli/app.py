@@ -74,14 +74,30 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command("demo")
+demo_app = typer.Typer(help="Everything once, on what ships; or a drawing of the camera's geometry.")
+app.add_typer(demo_app, name="demo")
+
+
+@demo_app.callback(invoke_without_command=True)
 def demo_command(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("demo-report"),
 ) -> None:
     """Everything once, on what ships: train, export, run, benchmark; ends with an HTML report."""
     from ..benchmarks.demo import demo
 
-    demo(out)
+    if context.invoked_subcommand is None:
+        demo(out)
+
+
+@demo_app.command("camera")
+def demo_camera_command(
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("camera.png"),
+) -> None:
+    """Draw a picture under a similarity (scale 0.5, 45 degrees, shift (50, -50)), and a cube projected into it."""
+    from ..train.synthetic.cube import draw_camera
+
+    print(f"drawing: {draw_camera(out)}")
 
 
 @app.command("train")
