@@ -11,7 +11,15 @@ from PIL import Image
 import portraitnet
 
 COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "phone", "data"]
-PARTS = ["demo camera", "data check", "data label", "benchmark measure", "benchmark compare", "benchmark report"]
+PARTS = [
+    "demo camera",
+    "data check",
+    "data label",
+    "data sam",
+    "benchmark measure",
+    "benchmark compare",
+    "benchmark report",
+]
 PARTS += ["phone web", "phone adb", "phone import"]
 
 

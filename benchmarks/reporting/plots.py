@@ -123,6 +123,31 @@ def _pareto(rows: Sequence[Mapping[str, str]], threads: int, inches: tuple[float
     return figure
 
 
+def plot_published(
+    path: Path, rows: Sequence[Mapping[str, str]], scores: Mapping[str, float], threads: int = 1
+) -> None:
+    """mIoU as others published it (by model) against our milliseconds; a colour for each model, a mark each format."""
+    known = [row for row in rows if row["model"] in scores and int(row["threads"]) == threads]
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    kinds = list(dict.fromkeys(f"{row['format']} {row['precision']}" for row in known))
+    for number, model in enumerate(dict.fromkeys(row["model"] for row in known)):
+        own = [row for row in known if row["model"] == model]
+        for row in own:
+            mark = "osD^v<>P"[kinds.index(f"{row['format']} {row['precision']}") % 8]
+            axes.scatter(float(row["median_ms"]), scores[model], color=f"C{number}", marker=mark, alpha=0.8)
+        fastest = min(float(row["median_ms"]) for row in own)
+        name = model.removesuffix("_cityscapes")
+        axes.annotate(name, (fastest, scores[model]), (4, 6), textcoords="offset points", fontsize=8)
+    for number, kind in enumerate(kinds):
+        axes.scatter([], [], color="#666", marker="osD^v<>P"[number % 8], label=kind)
+    axes.set_xlabel(f"median milliseconds per picture, ours, {threads} thread{'s' * (threads > 1)}")
+    axes.set_ylabel("mIoU on Cityscapes, published, not ours")
+    axes.set_xscale("log")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
 def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) -> None:
     """Each layer's speed against its MACs per byte, under the machine's roof; the area is its share of the time."""
     peak, copied = float(rows[0]["peak_gmacs"]), float(rows[0]["copy_gb_per_second"])
