@@ -90,10 +90,10 @@ def measure_command(
     from rich.progress import Progress
 
     from ..benchmarks.reporting.table import read_csv
+    from ..runtime.shipped import find_model
 
-    ours = models or []
-    published = rivals and Path("pspnet") in ours
-    ours = [model for model in ours if not (published and model == Path("pspnet"))]
+    published = rivals and Path("pspnet") in (models or [])
+    ours = [find_model(model) for model in models or [] if not (published and model == Path("pspnet"))]
     contestants = [*ours, *(peer or [])]
     counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and int(t) > 0)
     if not counts:

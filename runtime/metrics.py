@@ -9,6 +9,7 @@ overall_accuracy    share of all pixels whose class was found: "aAcc", "allAcc" 
 freqw_iou           mean IoU over K classes, weighted by their share of the truth: "FreqW Acc" of other programs
 boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
 edge_band_iou       IoU of all pixels within 3 % of the diagonal from the true outline
+ghosts              share of pixels with alpha 0.2 to 0.8 farther than 2 % of the diagonal from the true outline
 flicker             mean change of alpha between frames, farther than 2 % of the diagonal from where the truth moved
 """
 
@@ -49,6 +50,18 @@ def edge_band_iou(prediction: np.ndarray, truth: np.ndarray, band_ratio: float =
     """IoU of two boolean height x width masks within `band_ratio` of the diagonal from the truth's outline."""
     band = _grown(truth, band_ratio) & ~_shrunk(truth, band_ratio)
     return iou(prediction & band, truth & band)
+
+
+def ghosts(alpha: np.ndarray, truth: np.ndarray, margin_ratio: float = 0.02) -> float:
+    """Share of known pixels that are half transparent although they lie far from the outline.
+
+    `alpha` is uint8 height x width, 0..255, as compositing uses it; `truth` are labels of that size, IGNORE unknown.
+    Half transparent is alpha between 0.2 and 0.8, far is more than `margin_ratio` of the diagonal.
+    """
+    known, person = truth != IGNORE, (truth > 0) & (truth != IGNORE)
+    outline = _grown(person, margin_ratio) & _grown(known & ~person, margin_ratio)
+    ghost = (alpha > 0.2 * 255) & (alpha < 0.8 * 255) & known & ~outline
+    return float(np.count_nonzero(ghost) / max(np.count_nonzero(known), 1))
 
 
 def flicker(alphas: Sequence[np.ndarray], truths: Sequence[np.ndarray], margin_ratio: float = 0.02) -> float:
@@ -96,6 +109,7 @@ class SegmentationScores:
     names: list[str] = field(default_factory=list)
     fg_iou: list[float] = field(default_factory=list)
     boundary: list[float] = field(default_factory=list)
+    ghost: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
 
     @classmethod
@@ -106,8 +120,11 @@ class SegmentationScores:
     def __post_init__(self) -> None:
         self.confusion = np.zeros((self.classes, self.classes), np.int64)
 
-    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray) -> None:
-        """Count one picture: `prediction` and `truth` are label arrays of one height x width."""
+    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray, alpha: np.ndarray | None = None) -> None:
+        """Count one picture: `prediction` and `truth` are label arrays of one height x width.
+
+        `alpha` (uint8, 0..255, of that size) is what a portrait would be composited with; `ghosts` needs it.
+        """
         if prediction.shape != truth.shape:
             raise ValueError(f"{name}: prediction {prediction.shape} and truth {truth.shape} differ in size")
         known = truth != IGNORE
@@ -119,6 +136,8 @@ class SegmentationScores:
             found, wanted = (prediction > 0) & known, (truth > 0) & known
             self.fg_iou.append(iou(found, wanted))
             self.boundary.append(boundary_iou(found, wanted))
+        if alpha is not None:
+            self.ghost.append(ghosts(alpha, truth))
 
     @property
     def per_image(self) -> list[float]:
@@ -161,6 +180,8 @@ class SegmentationScores:
                 "miou_2class_pooled": _mean(_iou_per_class(_two_class(self.confusion))),
                 "boundary_iou": float(np.mean(self.boundary)),
             }
+        if self.ghost:
+            scores["ghosts"] = float(np.mean(self.ghost))
         if self.classes > 2:
             scores |= {
                 "miou": _mean(self.iou_per_class()),

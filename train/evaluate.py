@@ -27,7 +27,11 @@ def evaluate(
     scores = SegmentationScores.of(source.classes)
     for index in range(min(limit or len(source), len(source))):
         image, truth = source.read(index)
-        scores.add(source.name(index), segmenter.labels(image), truth)
+        if segmenter.contract.task == "portrait":
+            labels, alpha = segmenter.labels_and_alpha(image)
+            scores.add(source.name(index), labels, truth, alpha)
+        else:
+            scores.add(source.name(index), segmenter.labels(image), truth)
         on_picture()
     return scores
 

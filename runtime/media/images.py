@@ -19,13 +19,13 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
-def load_image(path: str | Path) -> np.ndarray:
+def load_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a picture as uint8 RGB height x width x 3, upright (EXIF), transparency laid on white.
 
     CMYK, palette, grey and 16-bit pictures are converted. Raises InputError for what is not a whole picture of
-    at most 100 megapixels.
+    at most `max_pixels`, which are counted before it is decoded.
     """
-    image = _open(Path(path))
+    image = _open(Path(path), max_pixels)
     if image.mode == "F":
         raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
@@ -120,16 +120,16 @@ def list_images(folder: str | Path) -> list[Path]:
     return found
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The decoded picture, upright, its size checked from the header first."""
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file")
-    limit = f"the limit is {MAX_PIXELS // 1_000_000} megapixels: make it smaller first"
+    limit = f"the limit is {max_pixels / 1e6:g} megapixels: make it smaller first"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
+                if image.width * image.height > max_pixels:
                     raise InputError(f"{path} is {image.width}x{image.height} pixels; {limit}")
                 return ImageOps.exif_transpose(image)
     except Image.DecompressionBombError as error:

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, edge_band_iou, flicker, iou
+from portraitnet.runtime.metrics import (
+    IGNORE,
+    SegmentationScores,
+    boundary_iou,
+    edge_band_iou,
+    flicker,
+    ghosts,
+    iou,
+)
 
 
 def test_iou_by_hand():
@@ -114,6 +122,25 @@ def square(left):
     mask = np.zeros((100, 100), bool)
     mask[30:70, left : left + 40] = True
     return mask
+
+
+def test_ghosts_are_half_transparent_pixels_far_from_the_outline():
+    truth = np.zeros((60, 80), np.uint8)  # the margin is 2 pixels: 2 % of a diagonal of 100
+    truth[:, 40:] = 1
+    alpha = truth * 255
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 38:42] = 128  # as soft as an outline may be
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 37] = 128
+    assert ghosts(alpha, truth) == pytest.approx(1 / 80)
+    alpha[:, 37] = 40  # below 0.2: nearly background
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 60:70], truth[:, 60:70] = 128, IGNORE
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 70:72] = 215  # above 0.8: nearly person
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 72:74] = 190
+    assert ghosts(alpha, truth) == pytest.approx(2 / 70)
 
 
 def test_flicker_is_the_change_where_the_truth_stands_still():
