@@ -110,7 +110,7 @@ def _model_section(value: Any, where: str) -> tuple[type[ModelSpec], Any]:
     """The architecture that a `model` section names, and the keys that are that architecture's.
 
     Recipes stand on others, and older checkpoints list every architecture's keys: keys of another architecture are
-    dropped where they ask for nothing, and refused where they do.
+    dropped where they have their default, and refused otherwise.
     """
     if not isinstance(value, Mapping):
         raise InputError(f"{where}: expected a mapping with keys such as architecture and encoder, got {value!r}")

@@ -79,7 +79,7 @@ class AugmentSpec:
     brightness: tuple[NonNegative, NonNegative] = (0.4, 1.6)
     contrast: tuple[NonNegative, NonNegative] = (0.6, 1.4)
     sharpness: tuple[NonNegative, NonNegative] = (0.8, 1.2)
-    blur: tuple[Kernel, ...] = (3, 5)  # kernel sizes drawn from, beside none
+    blur: tuple[Kernel, ...] = (3, 5)  # kernel sizes drawn from, beside none; odd, or 0 for none
     blur_kernel: Literal["gaussian", "box"] = "gaussian"
     noise: NonNegative = 10.0  # largest standard deviation, of 255
     cut_and_paste: Fraction = 0.0  # probability of pasting the person onto another picture's background
@@ -130,9 +130,11 @@ class LossSpec:
     auxiliary: NonNegative = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints of frozen teachers, used round-robin on the plain views
     distillation: NonNegative = 2.0  # KL divergence from the teacher's probabilities
-    temperature: Annotated[float, Range(0.01, 100)] = 1.0  # of both KL divergences, times its square
-    kl_mean: Literal["elements", "pixels"] = "elements"  # as the paper's code; or over pixels of the sum over classes
-    focal_weight: Literal["detached", "differentiable"] = "detached"  # of the edge loss: as the paper's code, or not
+    # Of both KL divergences, which are multiplied by its square.
+    temperature: Annotated[float, Range(0.01, 100)] = 1.0
+    kl_mean: Literal["elements", "pixels"] = "elements"  # the paper's code; or the mean of the sum over classes
+    # Of the edge loss: the paper's code, or by the book.
+    focal_weight: Literal["detached", "differentiable"] = "detached"
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class RunSpec:
     batch: Positive = 64  # pictures per step, over all processes together
     seed: Seed = 1
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
-    # 16-mixed: for GPUs without bfloat16; 64-true: tells rounding from mistakes
+    # 16-mixed: for GPUs without bfloat16; 64-true: separates rounding from mistakes
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
     ema_decay: Fraction = 0.998  # 0: none

@@ -87,7 +87,7 @@ class Trainer:
                 batch,
                 self.recipe,
                 self.class_weights,
-                self._teach if self.teachers else None,
+                self._teach if self.teachers is not None else None,
             )
         values = mean_over_processes(torch.stack([part.detach() for part in losses])).tolist()
         if not math.isfinite(values[0]):
@@ -142,8 +142,9 @@ class Trainer:
             return self.teachers(pixels, self.step)
 
     def _refuse(self, losses: Losses, batch: Batch) -> None:
-        reports = gather((losses.total.item(), batch.names))
-        loss, names = next((report for report in reports if not math.isfinite(report[0])), reports[0])
+        # Losses are means over all processes: one bad picture spoils the loss of each.
+        names = [name for part in gather(batch.names) for name in part]
+        loss = losses.total.item()
         raise InputError(
             f"loss is {loss} at step {self.step}; its pictures were: {', '.join(names)}. "
             "Lower optimizer.learning_rate, or look at these pictures and masks"

@@ -148,6 +148,25 @@ def test_a_run_folder_is_not_overwritten_nor_resumed_by_another_recipe(tmp_path,
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["run"]["seed"] == 1
 
 
+def test_a_finished_run_goes_on_with_more_steps(tmp_path, folder_set):
+    seen = []
+
+    def validate(network):
+        seen.append(network.training)
+        return {"selection": 1.0 / len(seen)}
+
+    for steps, resume in ((2, False), (4, True)):
+        recipe = small_recipe(folder_set, run={"steps": steps, "evaluate_every": 1})
+        best = train(recipe, tmp_path / "run", resume, accelerator="cpu", loggers=[], validate=validate)
+    assert [row["step"] for row in csv.DictReader((tmp_path / "run" / "steps.csv").open())] == ["0", "1", "2", "3"]
+    assert seen == [False] * 4
+    assert load_checkpoint(best).facts["step"] == 1
+    assert load_checkpoint(best.with_name("last.safetensors")).facts["step"] == 4
+    best.unlink()
+    with pytest.raises(InputError, match=r"finished run, but its best.safetensors is gone"):
+        train(recipe, tmp_path / "run", True, accelerator="cpu", loggers=[], validate=validate)
+
+
 def test_a_mask_of_another_size_is_named(tmp_path, folder_set):
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder_set / "masks" / "003.png")
     with pytest.raises(InputError, match=r"003.png: the mask is 10x10 but its picture 003.png is 40x48"):

@@ -21,7 +21,7 @@ _RETIRED = {"decoder": "paper", "expansion": 1.0}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network. `facts` says how it came about: name, recipe, step, scores."""
+    """A trained network. `facts` holds its name, recipe, step and scores."""
 
     name: str
     model: nn.Module  # float32, eval mode
@@ -68,7 +68,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path}: a checkpoint must not point to other weights ({spec.encoder_weights!r})")
     size = parse(tuple[int, int], facts["size"], str(path))
     geometry = facts.get("geometry", LETTERBOX)  # the only one before files named theirs
-    if geometry not in list(GEOMETRIES):  # a list: what an untrusted file says need not be hashable
+    if geometry not in list(GEOMETRIES):  # a list: an untrusted file's value need not be hashable
         raise InputError(f"{path}: geometry {geometry!r} is not known; this version does {' and '.join(GEOMETRIES)}")
     model = build_model(spec)
     try:

@@ -48,8 +48,8 @@ def _check_same_run(stored: Path, recipe: Recipe, state: RunState) -> None:
         before = _flat(dataclasses.asdict(load_recipe(stored)))
     except InputError as error:
         raise InputError(
-            f"{stored} is lost or damaged, so nobody can tell whether this is the same run: put it back, or choose "
-            f"another --out ({error})"
+            f"{stored} is lost or damaged, and without it a run cannot be resumed: restore it, or choose another --out "
+            f"({error})"
         ) from error
     now = _flat(dataclasses.asdict(recipe))
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

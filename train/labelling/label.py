@@ -47,7 +47,7 @@ def label_folder(
             mask_file = out / "masks" / f"{path.stem}.png"
             if overwrite or not mask_file.is_file():
                 opinion = teacher(load_image(path))
-                # The mask last: it is what tells the next run that this picture is done.
+                # The mask last: the next run skips pictures that have one.
                 save_image(out / CONFIDENCE / mask_file.name, opinion.confidence)
                 save_image(mask_file, opinion.mask.astype(np.uint8) * 255)
                 rows[path.name] = _row(path.name, opinion)
@@ -83,7 +83,7 @@ def _stored(out: Path, stem: str) -> Opinion:
 
 
 def _write_comparison(path: Path, found: list[Path], rows: dict[str, dict[str, str]], teacher: Teacher) -> None:
-    """Half the sheet are the pictures of least agreement (or confidence), half lie evenly through the folder."""
+    """Half of the sheet: the pictures of lowest agreement (or confidence); half: evenly spaced through the folder."""
     doubt = sorted(found, key=lambda p: float(rows[p.name]["agreement"] or rows[p.name]["confidence"]))
     even = [found[int(i)] for i in np.linspace(0, len(found) - 1, min(len(found), _ROWS_OF_SHEET))]
     chosen = list(dict.fromkeys([*doubt[: _ROWS_OF_SHEET // 2], *even]))[:_ROWS_OF_SHEET]

@@ -1,4 +1,4 @@
-"""Teachers: models that label photographs, each pixel with how sure they are of it."""
+"""Teachers: models that label photographs, with a confidence for each pixel."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST_PEOPLE = 8
 
 
 class Opinion(NamedTuple):
-    """A teacher's view of a picture: boolean mask, and uint8 confidence of each pixel (128: barely decided).
+    """A teacher's prediction: boolean mask, and uint8 confidence of each pixel (128: barely decided).
 
-    `first` is the mask that the teacher was prompted with, where it was.
+    `first` is the mask that prompted the teacher, if any.
     """
 
     mask: np.ndarray
@@ -51,7 +51,10 @@ class ModelTeacher:
 
 
 class SamTeacher:
-    """Segment Anything, prompted with the boxes of a first model's people."""
+    """Segment Anything (Kirillov et al., 2023), prompted with the boxes of a first model's people.
+
+    `folder` holds a SAM checkpoint of the transformers library, as safetensors; nothing is fetched.
+    """
 
     def __init__(self, folder: Path, first: Segmenter, device: str = "cpu") -> None:
         self.sam, self.first = Sam(folder, device), first
@@ -60,7 +63,7 @@ class SamTeacher:
         first = self.first(image) > 0.5
         boxes = people_boxes(first)
         if not boxes:
-            # Nobody to prompt with: an empty mask, as sure as the first model is of it.
+            # No box to prompt with: an empty mask, with the first model's confidence.
             return Opinion(first & False, _confidence(self.first(image)), first)
         logits, belief = self.sam.boxes(image, boxes)
         who = logits.argmax(0)  # each pixel belongs to most

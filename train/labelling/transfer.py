@@ -1,4 +1,4 @@
-"""What a run takes from trained networks: initial weights, or logits to distil."""
+"""Transfer from trained networks: weights to start from, and teachers to distil from."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..models.folding import fold_batch_norms
 
 
 def start_from(network: nn.Module, path: str) -> None:
-    """Give `network` the weights of a checkpoint, in place.
+    """Load the weights of a checkpoint into `network`, in place.
 
-    A head of another shape, or one that the checkpoint lacks, keeps its own: another number of classes, or the
-    boundary head. Raises InputError when anything else differs; model.encoder_weights takes the encoder alone.
+    A head of another shape (another number of classes), or one that the checkpoint lacks (the boundary head), keeps
+    its initial weights. Raises InputError when anything else differs; model.encoder_weights takes the encoder alone.
     """
     stored, own = load_checkpoint(path).model.state_dict(), network.state_dict()
     fitting = {key: value for key, value in stored.items() if key in own and own[key].shape == value.shape}
@@ -33,7 +33,7 @@ def start_from(network: nn.Module, path: str) -> None:
 
 
 class Teachers(nn.Module):
-    """Frozen teachers, used round-robin; each sees the pictures at its own size, every other time mirrored.
+    """Frozen teachers, used round-robin; each sees the pictures at its own size, mirrored every other time.
 
     KL's gradient is linear in the teacher's probabilities: over the steps of a run, a student is drawn to the mean of
     all teachers and their mirror images, for the cost of one forward pass a step. `mirrored` gives the class of each
@@ -77,7 +77,7 @@ def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | No
 
 @torch.no_grad()
 def _folded(network: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """`network` with its batch normalisation in its convolutions, unless that would change what it says."""
+    """`network` with batch normalisation folded into its convolutions, unless that would change its output."""
     picture = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     folded = copy.deepcopy(network.eval())
     fold_batch_norms(folded, size)

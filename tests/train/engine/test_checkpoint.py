@@ -8,7 +8,7 @@ from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.geometry import LETTERBOX, STRETCH
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
-from portraitnet.train.engine.weights import write_safetensors
+from portraitnet.train.engine.weights import read_safetensors, write_safetensors
 from portraitnet.train.models import PortraitNetSpec, build_model
 from portraitnet.train.predict import TorchBackend
 
@@ -101,3 +101,15 @@ def test_another_architecture_and_foreign_files(saved, tmp_path):
     write_safetensors(pointing, model.state_dict(), facts)
     with pytest.raises(InputError, match="must not point to other weights"):
         load_checkpoint(pointing)
+
+
+def test_values_beyond_float16_stay_float32_in_a_half_precision_file(saved, tmp_path):
+    model, _ = saved
+    weights = dict(model.state_dict())
+    name = next(key for key in weights if key.endswith("running_var"))
+    weights[name] = torch.full_like(weights[name], 1e5)
+    file = tmp_path / "half.safetensors"
+    save_checkpoint(file, weights, SPEC, (64, 64), {}, half=True)
+    stored, _ = read_safetensors(file)
+    assert [key for key, value in stored.items() if value.dtype == torch.float32] == [name]
+    assert torch.equal(load_checkpoint(file).model.state_dict()[name], weights[name])

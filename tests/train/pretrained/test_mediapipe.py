@@ -12,7 +12,7 @@ from portraitnet.train.engine.checkpoint import load_checkpoint
 from portraitnet.train.models import ModelSpec, Normalize, SelfieSpec, build_model
 from portraitnet.train.parse import parse
 from portraitnet.train.pretrained import mediapipe
-from portraitnet.train.pretrained.batch_norm import give_statistics
+from portraitnet.train.pretrained.batch_norm import restore_statistics
 from portraitnet.train.pretrained.mediapipe import SPEC, STEEPNESS, network_of
 from portraitnet.train.pretrained.mediapipe_graph import read_graph
 
@@ -97,7 +97,7 @@ def test_a_published_graph_becomes_the_same_network(published, tmp_path):
         # The first layer's are rounded to half again.
         torch.testing.assert_close(found(pictures).mask, expected, atol=1e-3, rtol=1e-2)
         before = found(pictures).mask
-        give_statistics(found, pictures.split(2))
+        restore_statistics(found, pictures.split(2))
         torch.testing.assert_close(found(pictures).mask, before, atol=1e-4, rtol=1e-3)
 
 

@@ -13,9 +13,9 @@ from portraitnet.train.models import ModelSpec, Normalize, SelfieTransformerSpec
 from portraitnet.train.models.selfie_transformer import SelfieTransformer, _joined, _patches
 from portraitnet.train.parse import parse
 from portraitnet.train.pretrained import mediapipe
-from portraitnet.train.pretrained.batch_norm import give_statistics
+from portraitnet.train.pretrained.batch_norm import restore_statistics
 from portraitnet.train.pretrained.mediapipe_graph import Graph, read_graph
-from portraitnet.train.pretrained.mediapipe_multiclass import CLASSES, network_of, tell_person
+from portraitnet.train.pretrained.mediapipe_multiclass import CLASSES, network_of, with_person_head
 
 
 class Published:
@@ -112,8 +112,8 @@ def test_the_persons_head_answers_as_the_six_classes_do():
         six.mask_head.weight[:, 2:] = six.mask_head.weight[:, 1:2]  # then the person's logit is linear
         six.mask_head.bias[2:] = six.mask_head.bias[1]
         batches = [torch.randn(2, 3, 64, 128) for _ in range(2)]
-        give_statistics(six, batches)
-        two = tell_person(six, batches)
+        restore_statistics(six, batches)
+        two = with_person_head(six, batches)
         scores = six(batches[0]).mask
         expected = scores[:, 1:].logsumexp(1) - scores[:, 0]
         torch.testing.assert_close(two(batches[0]).mask[:, 1], expected, atol=0.02, rtol=0.01)
