@@ -52,7 +52,11 @@ def measure_command(
         str, typer.Option(help="Export .safetensors at these input sizes, as 128,224,160x256, and time those.")
     ] = "",
     rivals: Annotated[
-        bool, typer.Option("--rivals", help="Add ResNet18/34/50/101 encoders (random weights: time alone).")
+        bool,
+        typer.Option(
+            "--rivals",
+            help="Add ResNet18/34/50/101 encoders; `--rivals pspnet`: PSPNet, ASPP, OCR (random weights: time alone).",
+        ),
     ] = False,
     peer: Annotated[
         list[Path] | None,
@@ -79,13 +83,17 @@ def measure_command(
     """Measure on this computer: all contestants take turns in one process; median, p90 and count are told.
 
     The word `measure` may be left out: portraitnet benchmark mobile-bundle --backend all --rivals
+
+    The segmentation networks of a published comparison, against their published mIoU:
+    portraitnet benchmark --rivals pspnet --size 512
     """
     from rich.progress import Progress
 
     from ..benchmarks.reporting.table import read_csv
     from ..runtime.shipped import find_model
 
-    ours = [find_model(model) for model in models or []]
+    published = rivals and Path("pspnet") in (models or [])
+    ours = [find_model(model) for model in models or [] if not (published and model == Path("pspnet"))]
     contestants = [*ours, *(peer or [])]
     counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and int(t) > 0)
     if not counts:
@@ -95,10 +103,14 @@ def measure_command(
             from ..benchmarks.latency.computer import Measure, benchmark_latency
             from ..benchmarks.latency.contestants import RIVALS
             from ..benchmarks.latency.engines import chosen_engines
+            from ..benchmarks.latency.published import PUBLISHED_MIOU
             from ..benchmarks.quality.accuracy import held_out_sets
 
+            if rivals and not (published or contestants):
+                raise InputError("name at least one model that the ResNet encoders are the rivals of")
+            others = tuple(PUBLISHED_MIOU) if published else RIVALS if rivals else ()
             path = benchmark_latency(
-                *(contestants, out, counts, RIVALS if rivals else ()),
+                *(contestants, out, counts, others),
                 data=held_out_sets(recipe, data)[0][1] if data else None,
                 measure=Measure(runs, cold_starts),
                 engines=chosen_engines(backend),

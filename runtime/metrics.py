@@ -147,6 +147,7 @@ class SegmentationScores:
     def merge(self, other: SegmentationScores) -> None:
         """Add the pictures of `other`, which has the same classes."""
         self.names += other.names
+        self.accuracy += other.accuracy
         self.fg_iou += other.fg_iou
         self.boundary += other.boundary
         self.confusion += other.confusion

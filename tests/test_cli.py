@@ -14,7 +14,15 @@ import portraitnet
 from portraitnet.cli.app import app, main
 
 COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "phone", "data"]
-PARTS = ["data check", "data label", "benchmark measure", "benchmark compare", "benchmark report"]
+PARTS = [
+    "demo camera",
+    "data check",
+    "data label",
+    "data sam",
+    "benchmark measure",
+    "benchmark compare",
+    "benchmark report",
+]
 PARTS += ["phone web", "phone adb", "phone import"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.progress import Progress
 from torch import nn
 
 from ..runtime.errors import InputError
-from .data.balance import class_shares
+from .data.balance import about_absent, absent_classes, class_shares, weights_of
 from .data.feed import TrainingBatches, feed, open_caches
 from .datasets import Source, label_of, open_source
 from .engine.distributed import open_fabric
@@ -22,7 +23,7 @@ from .engine.run_folder import BEST, STATE, open_run_folder
 from .engine.state import save_state
 from .labelling.transfer import Teachers, open_teachers, start_from
 from .models import build_model, check_size
-from .recipe import Recipe
+from .recipe import Recipe, with_steps
 from .trainer import Trainer
 from .validation import Validation
 
@@ -48,6 +49,7 @@ def train(
     torch.manual_seed(recipe.run.seed)
     fabric = open_fabric(recipe.run, accelerator)
     sources, held_out = _open_data(recipe)
+    recipe = with_steps(recipe, sum(len(source) for source in sources))
     network, teachers = _open_networks(recipe)
     validate = validate or Validation(recipe, held_out)
     # Only now, so that a run that is refused for its data leaves nothing behind.
@@ -103,9 +105,12 @@ def _prepare_batches(
     with Progress(disable=not fabric.is_global_zero, transient=True) as bar:
         caches = open_caches(sources, recipe.data, bar)
     batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
+    if warning := about_absent(absent_classes(sources, caches, classes), classes):
+        fabric.print(f"WARNING: {warning}", file=sys.stderr)
     if not weighted and len(classes) == 2:
         return batches, None
     shares = class_shares(sources, caches, recipe.data.train, len(classes))
+    weights = weights_of(recipe.loss.class_weights, shares, classes)
     if fabric.is_global_zero:
         write_classes(out / "classes.csv", classes, shares)
-    return batches, torch.tensor(shares.weights, dtype=torch.float32) if weighted else None
+    return batches, None if weights is None else torch.tensor(weights, dtype=torch.float32)

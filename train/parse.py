@@ -62,6 +62,8 @@ def parse(kind: Any, value: Any, where: str = "recipe") -> Any:
         for bounds in arguments[1:]:
             bounds.check(value, where)
         return value
+    if origin in (types.UnionType, typing.Union):
+        return parse(_branch(arguments, value), value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise InputError(f"{where}: expected a list, got {value!r}")
@@ -75,6 +77,12 @@ def parse(kind: Any, value: Any, where: str = "recipe") -> Any:
             raise InputError(f"{where}: {value!r} is none of {', '.join(map(str, arguments))}")
         return value
     return _scalar(kind, value, where)
+
+
+def _branch(kinds: tuple[Any, ...], value: Any) -> Any:
+    """The kind of a union that a value is meant for: lists go to the tuple, all else to the other."""
+    is_list = isinstance(value, (list, tuple))
+    return next(kind for kind in kinds if (typing.get_origin(kind) is tuple) == is_list)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

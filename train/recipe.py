@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,31 @@ from .parse import Count, Fraction, NonNegative, Positive, Range, nearest, parse
 Side = Annotated[int, Range(16, 4096)]  # of the input, in pixels
 Kernel = Annotated[int, Range(0, 31, odd=True)]  # of a blur, in pixels
 Scale = Annotated[float, Range(0.01, 100)]
+Factor = Annotated[float, Range(1e-6, 1e3)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 
 RECIPES = Path(__file__).parent / "recipes"
+_PLAIN = [1.0, 1.0]
+# Values of data.augment that its key `like` names; keys beside it take precedence.
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    # The published code of PortraitNet: the defaults.
+    "paper": {},
+    # A reproduction of it (report 2): HLS factors and box blur, each with probability one half.
+    "report": {
+        "texture_probability": 0.5,
+        **{name: [0.4, 1.7] for name in ("hue", "lightness", "saturation")},
+        "contrast": [0.6, 1.5],
+        **dict.fromkeys(("colour", "brightness", "sharpness"), _PLAIN),
+        "blur": [3, 5, 7, 9],
+        "blur_kernel": "box",
+        "noise": 10,
+    },
+    # Nothing but the resize.
+    "none": {
+        **{"rotation": 0, "scale": _PLAIN, "translation": 0, "flip": 0, "blur": [], "noise": 0},
+        **dict.fromkeys(("colour", "brightness", "contrast", "sharpness"), _PLAIN),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +119,8 @@ class LossSpec:
     """The loss of each pixel, and the weights of the other losses; 0 leaves one out."""
 
     pixel: Literal["cross_entropy", "exponential"] = "cross_entropy"
-    class_weights: Literal["none", "inverse_log"] = "none"  # computed from the training masks
+    # inverse_log: computed from the training masks; or a list, one weight for each class
+    class_weights: Literal["none", "inverse_log"] | tuple[NonNegative, ...] = "none"
     hard_threshold: Fraction = 0.0  # OHEM: only pixels whose true class is less probable than this count; 0: all
     hard_pixels: Positive = 100_000  # OHEM: but at least so many of each picture
     consistency: NonNegative = 2.0  # this and the next are the paper's
@@ -119,11 +143,17 @@ class OptimizerSpec:
     learning_rate: NonNegative = 1e-3
     weight_decay: NonNegative = 5e-4
     momentum: Annotated[float, Range(0, 0.9999)] = 0.9  # of sgd; for adam, its beta1
-    schedule: Literal["constant", "cosine", "step", "poly", "onecycle"] = "cosine"  # onecycle: momentum too
+    schedule: Literal["constant", "cosine", "step", "poly", "onecycle", "cyclic"] = (
+        "cosine"  # the last two: momentum too
+    )
     warmup_steps: Count = 0
     step_every: Positive = 1000  # schedule: step
     step_factor: NonNegative = 0.9
     poly_power: NonNegative = 0.9
+    # schedule: cyclic; from the rate to so many times it and on to the other, and the same of the momentum
+    cyclic_rate: tuple[Factor, Factor] = (10.0, 1e-4)
+    cyclic_momentum: tuple[Factor, Factor] = (0.85 / 0.95, 1.0)
+    cyclic_up: Annotated[float, Range(0.01, 0.99)] = 0.4  # share of the run that goes up
     gradient_clip: NonNegative = 0.0  # largest norm; 0: none
     encoder_factor: NonNegative = 1.0  # of the learning rate, for the encoder's parameters
     fixed_statistics: bool = False  # batch norm keeps its initial means and variances
@@ -132,6 +162,7 @@ class OptimizerSpec:
 @dataclass(frozen=True)
 class RunSpec:
     steps: Positive = 1000
+    epochs: NonNegative = 0.0  # in place of steps, where above 0: one draws as many pictures as the training sets have
     batch: Positive = 64  # pictures per step, over all processes together
     seed: Seed = 1
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
@@ -140,9 +171,13 @@ class RunSpec:
     compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
     ema_decay: Fraction = 0.998  # 0: none
     rounded_activations: bool = False  # quantization-aware: for a last, short run at a low learning rate
-    evaluate_every: Positive = 500
+    evaluate_every: Count = 500  # steps; 0: after each of run.epochs
     checkpoint_every: Positive = 100
     log_every: Positive = 10
+
+    def __post_init__(self) -> None:
+        if not (self.evaluate_every or self.epochs):
+            raise InputError("run.evaluate_every is 0, after each epoch, but run.epochs is not set")
 
 
 @dataclass(frozen=True)
@@ -166,7 +201,31 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     tree = {"name": path.stem, **_read_tree(path, str(name))}
     for override in overrides:
         _override(tree, override)
+    _expand_augmentation(tree, path.name)
     return parse(Recipe, tree, path.name)
+
+
+def _expand_augmentation(tree: dict[str, Any], where: str) -> None:
+    """Replace data.augment.like by the values that it names."""
+    data = tree.get("data")
+    augment = data.get("augment") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(augment, dict) or "like" not in augment:
+        return
+    name = str(augment["like"])
+    if name not in AUGMENTATIONS:
+        raise InputError(f"{where}: data.augment.like is {name!r}{nearest(name, list(AUGMENTATIONS))}")
+    own = {key: value for key, value in augment.items() if key != "like"}
+    tree["data"] = {**data, "augment": {**AUGMENTATIONS[name], **own}}
+
+
+def with_steps(recipe: Recipe, pictures: int) -> Recipe:
+    """The recipe with run.steps (and run.evaluate_every) told by its epochs over `pictures`, where it has any."""
+    run = recipe.run
+    if not run.epochs:
+        return recipe
+    steps = max(1, math.ceil(run.epochs * pictures / run.batch))
+    every = run.evaluate_every or math.ceil(pictures / run.batch)
+    return dataclasses.replace(recipe, run=dataclasses.replace(run, steps=steps, evaluate_every=every))
 
 
 def shipped_recipes() -> list[str]:

@@ -44,7 +44,7 @@ def _score(segmenter: Segmenter, source: Source) -> SegmentationScores:
     """The scores over all pictures of `source`, the same in every process."""
     rank, world = this_process()
     share = Subset(source, range(rank, len(source), world))
-    whole = SegmentationScores(classes=len(source.classes))
+    whole = SegmentationScores.of(source.classes)
     for part in gather(evaluate(segmenter, share)):
         whole.merge(part)
     return whole

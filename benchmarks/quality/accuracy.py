@@ -13,6 +13,7 @@ from rich.progress import Progress
 from ...runtime.contract import Contract
 from ...runtime.errors import InputError
 from ...runtime.metrics import SegmentationScores
+from ...runtime.segmenter import Segmenter
 from ...train.datasets import Source, label_of, open_source
 from ...train.evaluate import evaluate
 from ...train.recipe import load_recipe
@@ -70,6 +71,17 @@ class Scored:
         ]
 
 
+def open_all(models: Sequence[Path], threads: int = 2) -> dict[str, Segmenter]:
+    """Every model by the name that tells it from the others."""
+    return {_name(model, models): open_contestant(model, threads) for model in models}
+
+
+def _name(model: Path, models: Sequence[Path]) -> str:
+    """The file's name; with its folder's where several are alike, as runs/a/best and runs/b/best."""
+    alike = len({other.name for other in models}) < len(models)
+    return "/".join(model.parts[-2:]) if alike else model.name
+
+
 def score(
     models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress, edge_refine: bool = False
 ) -> list[Scored]:
@@ -79,7 +91,6 @@ def score(
     """
     if not models:
         raise InputError("name the models to score: .safetensors, .onnx, .tflite, .mlpackage or bundles' folders")
-    alike = len({model.name for model in models}) < len(models)  # runs/a/best and runs/b/best
     scored = []
     for label, source in sets:
         for model in models:
@@ -91,8 +102,7 @@ def score(
                 )
             task = progress.add_task(f"{label}, {model.name}", total=len(source))
             scores = evaluate(segmenter, source, partial(progress.advance, task))
-            file = "/".join(model.parts[-2:]) if alike else model.name
-            scored.append(Scored(label, file, segmenter.contract, scores))
+            scored.append(Scored(label, _name(model, models), segmenter.contract, scores))
     return scored
 
 

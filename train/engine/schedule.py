@@ -23,10 +23,12 @@ from ..recipe import OptimizerSpec
 def make_scheduler(optimizer: Optimizer, spec: OptimizerSpec, steps: int, first_step: int = 0) -> LRScheduler:
     """The schedule of a run of `steps`, standing at `first_step`; call `step()` once after each optimizer step.
 
-    Raises InputError for a warm-up before one-cycle, which has its own.
+    One-cycle's momentum swings by 0.05 around optimizer.momentum, as torch's does around 0.9. `cyclic` is mmcv's: up to
+    cyclic_rate[0] times the rate and down to cyclic_rate[1], by half cosines. Raises InputError for a warm-up before
+    either, which have their own.
     """
-    if spec.schedule == "onecycle" and spec.warmup_steps:
-        raise InputError("optimizer.warmup_steps must be 0 with schedule onecycle, which has a warm-up of its own")
+    if spec.schedule in ("onecycle", "cyclic") and spec.warmup_steps:
+        raise InputError(f"optimizer.warmup_steps must be 0 with schedule {spec.schedule}, which rises by itself")
     length = max(1, steps - spec.warmup_steps)
     scheduler: LRScheduler
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -37,7 +39,20 @@ def make_scheduler(optimizer: Optimizer, spec: OptimizerSpec, steps: int, first_
     elif spec.schedule == "poly":
         scheduler = PolynomialLR(optimizer, length, spec.poly_power)
     elif spec.schedule == "onecycle":
-        scheduler = OneCycleLR(optimizer, rates, steps)
+        momenta = max(0.0, spec.momentum - 0.05), min(0.9999, spec.momentum + 0.05)
+        scheduler = OneCycleLR(optimizer, rates, steps, base_momentum=momenta[0], max_momentum=momenta[1])
+    elif spec.schedule == "cyclic":
+        highest, lowest = spec.cyclic_rate
+        scheduler = OneCycleLR(
+            optimizer,
+            [highest * rate for rate in rates],
+            steps,
+            pct_start=spec.cyclic_up,
+            div_factor=highest,
+            final_div_factor=1 / lowest,
+            base_momentum=min(0.9999, spec.momentum * spec.cyclic_momentum[0]),
+            max_momentum=min(0.9999, spec.momentum * spec.cyclic_momentum[1]),
+        )
     else:
         scheduler = ConstantLR(optimizer, 1)
     if spec.warmup_steps:

@@ -92,7 +92,7 @@ def _write_comparison(path: Path, found: list[Path], rows: dict[str, dict[str, s
         image = load_image(picture)
         opinion = teacher(image)
         unknown = np.where(opinion.confidence < 128, 255, opinion.mask).astype(np.uint8)
-        row = [tile(image, picture.name), tile(overlay(image, unknown), "label; grey: unknown")]
+        row = [tile(image, picture.name), tile(overlay(image, unknown), "label; light: unknown")]
         row.append(tile(cv2.applyColorMap(opinion.confidence, cv2.COLORMAP_VIRIDIS)[..., ::-1], "confidence"))
         if opinion.first is not None:
             first = opinion.first.astype(np.uint8)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from ...runtime.errors import InputError
+from ..datasets.base import mirrored_classes
 from ..engine.checkpoint import load_checkpoint
 from ..models.folding import fold_batch_norms
 
@@ -35,12 +36,15 @@ class Teachers(nn.Module):
     """Frozen teachers, used round-robin; each sees the pictures at its own size, mirrored every other time.
 
     KL's gradient is linear in the teacher's probabilities: over the steps of a run, a student is drawn to the mean of
-    all of them and their mirror images, for one answer's cost a step.
+    all teachers and their mirror images, for the cost of one forward pass a step. `mirrored` gives the class of each
+    logit once a picture is mirrored (datasets.base.mirrored_classes).
     """
 
-    def __init__(self, networks: Sequence[nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], sizes: Sequence[tuple[int, int]], mirrored: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.networks, self.sizes = nn.ModuleList(networks), tuple(sizes)
+        self.networks, self.sizes, self.mirrored = nn.ModuleList(networks), tuple(sizes), list(mirrored)
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -51,7 +55,9 @@ class Teachers(nn.Module):
         seen = _resized(pixels, self.sizes[index])
         seen = (seen.flip(3) if mirrored else seen).contiguous(memory_format=torch.channels_last)
         logits = _resized(self.networks[index](seen).mask.float(), pixels.shape[2:])
-        return logits.flip(3) if mirrored else logits
+        if not mirrored:
+            return logits
+        return logits.flip(3)[:, self.mirrored] if self.mirrored else logits.flip(3)
 
 
 def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | None:
@@ -64,7 +70,8 @@ def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | No
             )
     if not opened:
         return None
-    teachers = Teachers([_folded(each.model, each.size) for each in opened], [each.size for each in opened])
+    networks, sizes = [_folded(each.model, each.size) for each in opened], [each.size for each in opened]
+    teachers = Teachers(networks, sizes, mirrored_classes(classes))
     return teachers.to(memory_format=torch.channels_last)
 
 

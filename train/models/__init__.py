@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.errors import InputError
+from .aspp import AsppSpec
 from .base import Logits, ModelSpec
 from .deeplabv3 import DeepLabV3Spec
 from .deeplabv3plus import DeepLabV3PlusSpec
@@ -18,9 +19,11 @@ from .portraitnet import PortraitNet, PortraitNetSpec
 from .pspnet import PspNetSpec
 from .selfie import SelfieSpec
 from .selfie_transformer import SelfieTransformerSpec
+from .sep_aspp import SepAsppSpec
 
 __all__ = [
     "ARCHITECTURES",
+    "AsppSpec",
     "DeepLabV3PlusSpec",
     "DeepLabV3Spec",
     "Logits",
@@ -32,6 +35,7 @@ __all__ = [
     "PspNetSpec",
     "SelfieSpec",
     "SelfieTransformerSpec",
+    "SepAsppSpec",
     "build_model",
     "check_size",
     "complexity",
@@ -48,6 +52,8 @@ ARCHITECTURES: dict[str, type[ModelSpec]] = {
         DeepLabV3PlusSpec,
         PspNetSpec,
         OcrSpec,
+        AsppSpec,
+        SepAsppSpec,
     )
 }
 

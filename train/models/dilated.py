@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from .base import Logits, ModelSpec
+from .dilation import dilate_every_block
 from .encoders import build_encoder
 
 RATES = {8: (12, 24, 36), 16: (6, 12, 18)}  # the papers' dilations of ASPP, by output stride
@@ -23,11 +24,16 @@ class DilatedSpec(ModelSpec):
     without_effect: ClassVar[frozenset[str]] = frozenset({"edge_head", "convolution"})
 
     output_stride: Literal[8, 16] = 8  # of the encoder's deepest map
+    # graded: a stage's first block has the dilation of the stage before (DeepLab, timm); every_block: none has (PSPNet)
+    dilation: Literal["graded", "every_block"] = "graded"
     auxiliary_head: bool = False  # a second head on the last map but one, used in training only
 
     def build_encoder(self) -> Any:
         """The timm encoder; `feature_info.channels()` are the widths of its five maps."""
-        return build_encoder(self.encoder, self.encoder_weights, output_stride=self.output_stride)
+        encoder = build_encoder(self.encoder, self.encoder_weights, output_stride=self.output_stride)
+        if self.dilation == "every_block":
+            dilate_every_block(encoder, self.output_stride)
+        return encoder
 
 
 class DilatedNet(nn.Module):

@@ -25,6 +25,11 @@ class PortraitNetSpec(ModelSpec):
 
     architecture: Literal["portraitnet"] = "portraitnet"
     paper_options: bool = False  # the paper's MobileNetV2: ReLU, first block's expansion kept
+    # Of MobileNetV2 without paper_options; its blocks have relu6
+    stem_activation: Literal["relu6", "relu"] = "relu6"
+    # bilinear: upsampling starts as bilinear, and a two-class head with half of its channels for the person; plain:
+    # both start as torch's layers do
+    initialisation: Literal["bilinear", "plain"] = "bilinear"
     # tensorflow: strided convolutions pad as phones' runtimes do by themselves; exports faster
     padding: Literal["torch", "tensorflow"] = "torch"
     # False: the heads see zeros past the border, as in the paper. True: they see the last upsampling; exports faster
@@ -38,6 +43,10 @@ class PortraitNetSpec(ModelSpec):
         if self.one_logit and len(self.classes) != 2:
             raise InputError(f"model.one_logit needs two classes, not {len(self.classes)}")
         encoder = build_encoder(self.encoder, self.encoder_weights, self.paper_options, padding=self.padding)
+        if self.stem_activation == "relu":
+            if not self.encoder.startswith("mobilenetv2"):
+                raise InputError(f"model.stem_activation is MobileNetV2's; {self.encoder!r} has its own")
+            encoder.bn1.act = nn.ReLU(inplace=True)
         return PortraitNet(
             encoder,
             encoder.feature_info.channels(),
@@ -46,6 +55,7 @@ class PortraitNetSpec(ModelSpec):
             edge_head=self.edge_head,
             one_logit=self.one_logit,
             open_border=self.open_border,
+            plain_start=self.initialisation == "plain",
         )
 
 
@@ -108,6 +118,7 @@ class PortraitNet(nn.Module):
         edge_head: bool = True,
         one_logit: bool = False,
         open_border: bool = False,
+        plain_start: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -125,7 +136,11 @@ class PortraitNet(nn.Module):
         channels = DECODER_CHANNELS[-1]
         self.mask_head = nn.Conv2d(channels, 1 if one_logit else classes, 3, padding=around, bias=False)
         self.edge_head = nn.Conv2d(channels, 2, 3, padding=around, bias=False) if edge_head else None
-        _balance(self.mask_head, self.edge_head)
+        if plain_start:
+            for layer in self.upsamples:
+                layer.reset_parameters()
+        else:
+            _balance(self.mask_head, self.edge_head)
 
     def forward(self, x: torch.Tensor) -> Logits:
         """Normalised RGB batch x 3 x H x W (multiples of 32) -> Logits at the same size."""

@@ -6,11 +6,12 @@ import torch
 from torch.nn import functional
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.train.datasets.base import mirrored_classes
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.labelling import transfer
-from portraitnet.train.labelling.transfer import open_teachers, start_from
+from portraitnet.train.labelling.transfer import Teachers, open_teachers, start_from
 from portraitnet.train.loop import train
-from portraitnet.train.models import PortraitNetSpec, build_model
+from portraitnet.train.models import Logits, PortraitNetSpec, build_model
 
 from ..conftest import small_recipe
 
@@ -71,6 +72,21 @@ def test_teachers_are_asked_in_turn_at_their_own_size_and_then_in_the_mirror(tmp
     for turn, answer in enumerate([first, second, first_mirrored.flip(3), second_mirrored.flip(3), first]):
         torch.testing.assert_close(teachers(pixels, turn), answer)
     assert not any(parameter.requires_grad for parameter in teachers.parameters())
+
+
+def test_a_teachers_left_is_right_in_the_mirror():
+    class Sides(torch.nn.Module):
+        """Says "left" where the picture's left half is, whatever it shows."""
+
+        def forward(self, pixels):
+            logits = torch.zeros(len(pixels), 3, *pixels.shape[2:])
+            logits[:, 1, :, : pixels.shape[3] // 2] = logits[:, 2, :, pixels.shape[3] // 2 :] = 1.0
+            return Logits(logits)
+
+    mirrored = mirrored_classes(("background", "l_eye", "r_eye"))
+    teachers = Teachers([Sides()], [(8, 8)], mirrored)
+    pixels = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(teachers(pixels, 1), teachers(pixels, 0))  # turn 1 is in the mirror
 
 
 def test_a_teachers_batch_normalisation_is_in_its_convolutions_and_its_answer_the_same(tmp_path):

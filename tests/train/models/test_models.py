@@ -8,6 +8,7 @@ from portraitnet.train.engine.weights import write_safetensors
 from portraitnet.train.losses import portrait_losses
 from portraitnet.train.models import (
     ARCHITECTURES,
+    AsppSpec,
     DeepLabV3PlusSpec,
     DeepLabV3Spec,
     ModelSpec,
@@ -16,6 +17,7 @@ from portraitnet.train.models import (
     PortraitNetSpec,
     PspNetSpec,
     SelfieSpec,
+    SepAsppSpec,
     build_model,
     check_size,
     complexity,
@@ -229,3 +231,61 @@ def test_each_network_says_which_sizes_it_takes():
         check_size(PortraitNetSpec(), (144, 256))
     with pytest.raises(InputError, match="needs multiples of 16"):
         check_size(SelfieSpec(), (144, 250))
+
+
+def test_the_face_parsing_network_has_the_reported_parameters_to_the_digit():
+    """mmsegmentation's DeepLabV3+ of 512 channels on ResNet50-v1c: 43,589,878."""
+    classes = tuple(map(str, range(19)))
+    model = build_model(SepAsppSpec(encoder="resnet50c", classes=classes, auxiliary_head=True))
+    parts = [parameters(part) for part in (model.encoder, model.auxiliary_head)]
+    assert parts == [23_527_264, 2_364_691]
+    assert parameters(model.head) + parameters(model.mask_head) == 17_697_923
+    assert parameters(model) == 43_589_878
+
+
+def test_a_pyramid_has_a_branch_for_each_rate():
+    model = build_model(AsppSpec(encoder="resnet18", classes=("a", "b", "c")))
+    dilations = [branch[0].dilation[0] for branch in model.head.pyramid.branches]
+    assert dilations == [1, 2, 3, 6]
+    assert [branch[0].kernel_size[0] for branch in model.head.pyramid.branches] == [1, 3, 3, 3]
+    assert model.head.pyramid.pooled is None
+    pooled = build_model(AsppSpec(encoder="resnet18", rates=(1, 12), image_pooling=True))
+    assert pooled(torch.rand(1, 3, 64, 64)).mask.shape == (1, 2, 64, 64)  # a batch of one, in training
+    assert pooled.head.pyramid.pooled.training
+    with pytest.raises(InputError, match=r"model\.rates"):
+        build_model(AsppSpec(rates=(0, 2)))
+
+
+@pytest.mark.parametrize(("encoder", "dilated"), [("resnet18", "conv1"), ("resnet50", "conv2")])
+def test_every_block_of_a_stage_is_dilated(encoder, dilated):
+    """As in PSPNet's published code: 2 in layer3, 4 in layer4; of a basic block, the first convolution alone."""
+    model = build_model(PspNetSpec(encoder=encoder, dilation="every_block"))
+    for stage, dilation in (("layer1", 1), ("layer2", 1), ("layer3", 2), ("layer4", 4)):
+        for block in getattr(model.encoder, stage):
+            found = {n: m.dilation[0] for n, m in block.named_modules() if n in ("conv1", "conv2", "conv3")}
+            assert found == {name: dilation if name == dilated else 1 for name in found}
+    assert [f.shape[2] for f in model.encoder(torch.rand(1, 3, 64, 64))] == [32, 16, 8, 8, 8]
+    graded = build_model(PspNetSpec(encoder=encoder))
+    assert getattr(graded.encoder.layer4[0], dilated).dilation == (2, 2)
+    with pytest.raises(InputError, match="for ResNets"):
+        build_model(PspNetSpec(encoder="mobilenetv2_100", dilation="every_block"))
+
+
+def test_the_stem_may_have_relu_where_the_blocks_have_relu6():
+    encoder = build_model(PortraitNetSpec(stem_activation="relu")).encoder
+    assert type(encoder.bn1.act) is torch.nn.ReLU
+    assert type(encoder.blocks[1][0].bn1.act) is torch.nn.ReLU6
+    assert type(build_model(PortraitNetSpec()).encoder.bn1.act) is torch.nn.ReLU6
+    with pytest.raises(InputError, match="stem_activation"):
+        build_model(PortraitNetSpec(encoder="resnet18", stem_activation="relu"))
+
+
+def test_a_plain_start_is_that_of_torchs_layers():
+    torch.manual_seed(0)
+    plain = build_model(PortraitNetSpec(encoder="mobilenetv2_035", initialisation="plain"))
+    kernel = plain.upsamples[0].weight
+    assert kernel.abs().max() <= (1 / (kernel.shape[1] * 16)) ** 0.5 + 1e-6  # uniform in torch's bounds
+    off_diagonal = ~torch.eye(kernel.shape[0], dtype=torch.bool)
+    assert kernel[off_diagonal].abs().mean() > 1e-3  # bilinear mixes no channels
+    background, person = plain.mask_head.weight.unbind(0)
+    assert not torch.equal(person, -background)
