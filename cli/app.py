@@ -12,6 +12,7 @@ import typer
 
 from .. import __version__
 from ..runtime.errors import InputError
+from .api import api_command
 from .benchmark import benchmark_app
 from .data import data_app
 from .export import export_command
@@ -33,6 +34,7 @@ _EXTRAS = {
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "bench": ["matplotlib", "skimage", "jinja2"],
+    "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 
 app.add_typer(data_app, name="data")
@@ -41,6 +43,7 @@ app.add_typer(phone_app, name="phone")
 app.command("run")(run_command)
 app.command("webcam")(webcam_command)
 app.command("serve")(serve_command)
+app.command("api")(api_command)
 app.command("export")(export_command)
 app.command("models")(models_command)
 

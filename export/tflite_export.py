@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..runtime.backends.announcements import allocate
 from ..runtime.contract import METADATA_KEY, Contract
 from ..runtime.errors import InputError
 from . import flatbuffer
@@ -95,7 +96,7 @@ def residency(path: str | Path) -> Residency:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
+    allocate(interpreter)
     # There is no public way to see the delegated graph; the nodes that a delegate node replaced stay listed.
     listed = interpreter._get_ops_details()
     own = [op for op in listed if op["op_name"] != "DELEGATE"]
@@ -143,7 +144,7 @@ def tensorflow_difference(path: Path, pictures: Sequence[np.ndarray]) -> float:
         other = tensorflow.lite.Interpreter(str(path), num_threads=1)
     worst = 0.0
     for interpreter in (one, other):
-        interpreter.allocate_tensors()
+        allocate(interpreter)
     for picture in pictures:
         first, second = (_invoke(interpreter, picture) for interpreter in (one, other))
         worst = max(worst, float(np.abs(first - second).max()))

@@ -13,7 +13,6 @@ import numpy as np
 
 from .compositing.composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
 from .compositing.fringe import without_fringe
-from .compositing.loops import compile_loops
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
 from .media.images import IMAGE_SUFFIXES, load_image, save_image
@@ -22,7 +21,6 @@ from .media.threads import Behind, ahead
 from .segmenter import Segmenter
 
 OUTPUTS = ("composite", "mask", "cutout")
-_FEW = 2  # pictures that are done before Numba has started
 _CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 _TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -76,8 +74,6 @@ def run(
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
     jobs = plan(inputs, Path(out), output, overwrite, background)
-    if len(jobs) > _FEW or any(job.is_video for job in jobs):
-        compile_loops()
     written, failures, frames = [], [], 0
     started = time.perf_counter()
     with _Progress(jobs, progress) as bar:

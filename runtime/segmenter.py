@@ -71,6 +71,14 @@ class Segmenter:
             return (full.reshape(image.shape[:2]) > 0.5).astype(np.uint8)
         return full.argmax(-1).astype(np.uint8)
 
+    def labels_and_alpha(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`labels` and `alpha_bytes` of a portrait model, from one run of it."""
+        if self.refine:
+            alpha = self.alpha_bytes(image)
+            return (alpha > 127).astype(np.uint8), alpha
+        letterbox, small = self.small_alpha(image)
+        return (letterbox.undo(small) > 0.5).astype(np.uint8), letterbox.undo(levels(small))
+
     def place(self, size: tuple[int, int]) -> Letterbox:
         """How a picture of `size` (height, width) lies in the model's input."""
         return Letterbox.fit(size, self.contract.size, self.contract.geometry)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..contract import METADATA_KEY, Contract
 from ..errors import InputError
+from .announcements import allocate
 from .checks import check_batch, check_shapes, embedded_contract, first_line
 from .memory import MAX_TENSOR_BYTES, peak_tensor_bytes
 
@@ -38,7 +39,7 @@ class TfliteBackend:
             check_shapes(path, self.contract, self._input["shape"], self._output["shape"])
             if self._input["dtype"] not in (np.uint8, np.float32):
                 raise InputError(f"{path} takes {self._input['dtype'].__name__}; expected uint8 or float32 input")
-            self.interpreter.allocate_tensors()
+            allocate(self.interpreter)
         except InputError:
             raise
         except (ValueError, RuntimeError) as error:

@@ -15,26 +15,25 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
+from ..constants import SHARED
 from ..errors import InputError
 from ..geometry import resize
 from ..media.images import IMAGE_SUFFIXES, load_image
-from . import loops
+from .kernels import kernels
 
 if TYPE_CHECKING:
     from ..media.video import Frame, VideoReader
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
-DEFAULT_BLUR = 2.0
-_MAX_BLUR = 20.0
+DEFAULT_BLUR = SHARED["blur"]["default"]
+_MAX_BLUR = SHARED["blur"]["most"]
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """`image` where alpha is full, `background` where it is 0; both uint8 height x width x 3."""
     if image.shape != (*alpha.shape, 3) or background.shape != image.shape:
         raise ValueError(f"sizes differ: picture {image.shape}, background {background.shape}, alpha {alpha.shape}")
-    result = np.empty(image.shape, np.uint8)
-    loops.lay(*map(loops.rows, (image, background, _bytes(alpha), result)))
-    return result
+    return kernels().blend(image, background, _bytes(alpha))
 
 
 def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
@@ -47,10 +46,10 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFA
     height, width = alpha.shape
     sigma = strength / 100 * max(height, width)
     # A picture that will be blurred by many pixels loses nothing when it is first shrunk by fewer.
-    factor = max(1, int(sigma / 3))
+    factor = max(1, int(sigma / SHARED["blur"]["pixels"]))
     size = max(1, height // factor), max(1, width // factor)
     # The power shuts out pixels that shrinking mixed with the person; the rest keeps a sum above zero everywhere.
-    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + 1e-4
+    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + SHARED["blur"]["floor"]
     colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
     blurred = cv2.GaussianBlur(colour, (0, 0), small_sigma)

@@ -1,6 +1,9 @@
 import dataclasses
+import os
 import platform
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from portraitnet.runtime import Segmenter, backends
 from portraitnet.runtime.backends import default_weights, open_backend
+from portraitnet.runtime.backends.announcements import allocate
 from portraitnet.runtime.contract import Artefact
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.files import sha256_of
@@ -229,3 +233,36 @@ def test_a_certain_person_hides_the_background_wholly():
     alpha = Segmenter.load(default_weights())(photograph)
     assert alpha.max() == 1  # int8's largest step is 255/256
     assert alpha.min() == 0
+
+
+def test_no_library_announces_itself_on_stderr():
+    code = (
+        "from portraitnet.runtime.segmenter import Segmenter; from portraitnet.runtime.backends import default_weights;"
+        "Segmenter.load(default_weights()); Segmenter.load(default_weights())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stderr == ""
+
+
+def test_what_else_a_library_says_is_kept(capfd):
+    class Talking:
+        def allocate_tensors(self):
+            os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: no room\n")
+
+    Talking.__module__ = "a library of this test"
+    allocate(Talking())
+    assert capfd.readouterr().err == "ERROR: no room\n"
+    allocate(Talking())
+    assert "INFO" in capfd.readouterr().err  # held back once, at the delegate's creation
+
+
+def test_memory_runs_out_in_allocation_and_stderr_is_there_again(capfd):
+    class Failing:
+        def allocate_tensors(self):
+            raise RuntimeError("no room")
+
+    Failing.__module__ = "another library of this test"
+    with pytest.raises(RuntimeError, match="no room"):
+        allocate(Failing())
+    os.write(2, b"here\n")
+    assert capfd.readouterr().err == "here\n"
