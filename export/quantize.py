@@ -34,7 +34,7 @@ class Quantizer:
 
     def __init__(self, content: bytes, pictures: Sequence[np.ndarray] = (), threads: int = 2) -> None:
         self.content, self.pictures, self.threads = content, list(pictures), threads
-        self._ranges: dict[str, Any] | None = None
+        self._ranges: dict[str, dict[str, Any]] = {}
 
     def quantize(self, precision: str) -> tuple[bytes, list[str]]:
         """The quantised bytes, and the operators that stayed float32 (of "int8-mixed")."""
@@ -46,76 +46,79 @@ class Quantizer:
             "w8a16": _int16_activations,
             "int8": recipe.static_wi8_ai8,
         }[precision]()
-        return self._apply(rules), []
+        # int16 has steps to spare: what a picture not among these exceeds them by is not cut off.
+        return self._apply(rules, "wide" if precision == "w8a16" else "average"), []
 
-    def _apply(self, rules: Any) -> bytes:
+    def _apply(self, rules: Any, ranges: str = "average") -> bytes:
         tool = quantizer.Quantizer(self.content)
         tool.load_quantization_recipe(rules)
         with quiet():
-            ranges = self._calibrated(rules) if tool.need_calibration else None
-            return bytes(tool.quantize(ranges, enable_progress_report=False).quantized_model)
+            found = self._calibrated(rules, ranges) if tool.need_calibration else None
+            return bytes(tool.quantize(found, enable_progress_report=False).quantized_model)
 
-    def _calibrated(self, rules: Any) -> dict[str, Any]:
-        """Ranges of all activations, which do not depend on how many bits they get: read once."""
-        if self._ranges is None:
-            seen = calibrator.Calibrator(
-                self.content, num_threads=self.threads, qsv_update_func=qsv_utils.moving_average_update
-            )
+    def _calibrated(self, rules: Any, ranges: str) -> dict[str, Any]:
+        """Ranges of all activations, read once: the pictures' "average" or "extreme" ones, or twice the latter."""
+        if ranges not in self._ranges:
+            update = qsv_utils.moving_average_update if ranges == "average" else qsv_utils.min_max_update
+            seen = calibrator.Calibrator(self.content, num_threads=self.threads, qsv_update_func=update)
             data = ({INPUT: picture[None].astype(np.float32)} for picture in self.pictures)
             manager = recipe_manager.RecipeManager()
             manager.load_quantization_recipe(rules)
             seen.calibrate({SIGNATURE: list(data)}, manager)
-            ranges = seen.get_model_qsvs()
-            if _INPUT_TENSOR in ranges:
+            found = seen.get_model_qsvs()
+            if ranges == "wide":
+                for one in found.values():
+                    one["min"], one["max"] = one["min"] * 2, one["max"] * 2
+            if _INPUT_TENSOR in found:
                 # A byte is a byte, whatever the darkest and brightest calibration pixel were.
-                picture_range = ranges[_INPUT_TENSOR]
+                picture_range = found[_INPUT_TENSOR]
                 picture_range["min"] = np.zeros_like(picture_range["min"])
                 picture_range["max"] = np.full_like(picture_range["max"], 255)
             # Beyond these the output byte does not change, so the steps are better spent on what is in doubt.
             for name in _sigmoid_inputs(self.content):
-                ranges[name]["min"] = np.maximum(ranges[name]["min"], -_LOGIT)
-                ranges[name]["max"] = np.minimum(ranges[name]["max"], _LOGIT)
-            self._ranges = ranges
-        return self._ranges
+                found[name]["min"] = np.maximum(found[name]["min"], -_LOGIT)
+                found[name]["max"] = np.minimum(found[name]["max"], _LOGIT)
+            self._ranges[ranges] = found
+        return self._ranges[ranges]
 
     def _mixed(self) -> tuple[bytes, list[str]]:
         """The shortest head of the ranking that passes, found by doubling and then halving the step."""
-        full = self._apply(recipe.static_wi8_ai8())
         seen = self.pictures[:_SEARCH_PICTURES]
         wanted = [_run(self.content, picture)[0] for picture in seen]
-        if self._agrees(full, wanted):
-            return full, []
-        ranked = _ranked(self.content, full, seen[:4])
-        failing, passing, found = 0, 1, b""
-        while True:
-            found = self._apply(_without(ranked[:passing]))
-            if self._agrees(found, wanted):
-                break
+        fulls = {ranges: self._apply(recipe.static_wi8_ai8(), ranges) for ranges in ("average", "extreme")}
+        ranges = max(fulls, key=lambda ranges: self._agreement(fulls[ranges], wanted))
+        if self._agrees(fulls[ranges], wanted):
+            return fulls[ranges], []
+        ranked = _ranked(self.content, fulls[ranges], seen[:4])
+        failing, passing = 0, 1
+        while not self._agrees(found := self._apply(_without(ranked[:passing]), ranges), wanted):
             if passing == len(ranked):
-                raise InputError(
-                    "int8-mixed: even with every operator in float32 the masks differ; export fp32 or fp16"
-                )
+                raise InputError("int8-mixed: the masks differ even with every operator in float32; export fp16")
             failing, passing = passing, min(2 * passing, len(ranked))
         while passing - failing > 1:
             middle = (passing + failing) // 2
-            content = self._apply(_without(ranked[:middle]))
+            content = self._apply(_without(ranked[:middle]), ranges)
             if self._agrees(content, wanted):
                 passing, found = middle, content
             else:
                 failing = middle
-        return found, [name for name, _ in ranked[:passing]]
+        return found, ranked[:passing]
 
     def _agrees(self, content: bytes, wanted: Sequence[np.ndarray]) -> bool:
-        """Whether the masks, with the pixels of all pictures pooled, agree well enough to pass the gate elsewhere."""
+        """Whether the masks agree well enough to pass the gate on other pictures."""
+        return self._agreement(content, wanted) >= _ENOUGH_IOU
+
+    def _agreement(self, content: bytes, wanted: Sequence[np.ndarray]) -> float:
+        """IoU of the masks with those of float32, the pixels of all pictures pooled; averaged over several classes."""
         found = [_run(content, picture)[0] for picture in self.pictures[: len(wanted)]]
         if wanted[0].shape[-1] == 1:
-            return iou(np.stack(found) > 0.5, np.stack(wanted) > 0.5) >= _ENOUGH_IOU
+            return iou(np.stack(found) > 0.5, np.stack(wanted) > 0.5)
         a, b = np.stack(found).argmax(-1), np.stack(wanted).argmax(-1)
-        return float(np.mean([iou(a == label, b == label) for label in np.unique(b)])) >= _ENOUGH_IOU
+        return float(np.mean([iou(a == label, b == label) for label in np.unique(b)]))
 
 
-def _ranked(plain: bytes, quantized: bytes, pictures: Sequence[np.ndarray]) -> list[tuple[str, str]]:
-    """Operators of the float model as (output's name, type), those that add most relative error first."""
+def _ranked(plain: bytes, quantized: bytes, pictures: Sequence[np.ndarray]) -> list[str]:
+    """Operators of the float model by their output's name, those that add most relative error first."""
     errors: dict[str, float] = {}
     for picture in pictures:
         (_, a), (_, b) = _run(plain, picture, keep=True), _run(quantized, picture, keep=True)
@@ -130,9 +133,8 @@ def _ranked(plain: bytes, quantized: bytes, pictures: Sequence[np.ndarray]) -> l
         name = graph.tensors[op.outputs[0]].name.decode()
         given = [errors.get(graph.tensors[tensor].name.decode(), 0.0) for tensor in op.inputs if tensor >= 0]
         if op.outputs[0] not in graph.outputs:  # the output's own steps are the contract's
-            kind = flatbuffer.operator_name(model, op)
-            added.append((errors.get(name, 0.0) - max(given, default=0.0), name, kind))
-    return [(name, kind) for _, name, kind in sorted(added, key=lambda entry: -entry[0])]
+            added.append((errors.get(name, 0.0) - max(given, default=0.0), name))
+    return [name for _, name in sorted(added, key=lambda entry: -entry[0])]
 
 
 def _run(content: bytes, picture: np.ndarray, keep: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -166,14 +168,13 @@ def _floats(interpreter: Any, detail: dict[str, Any]) -> np.ndarray:
     return (value.astype(np.float32) - zero) * np.float32(scale) if scale else value.astype(np.float32)
 
 
-def _without(kept: Sequence[tuple[str, str]]) -> Any:
-    """int8 throughout but for these operators (output's name, type)."""
+def _without(kept: Sequence[str]) -> Any:
+    """int8 throughout but for the operators with these outputs."""
     rules = recipe_manager.RecipeManager()
     rules.load_quantization_recipe(recipe.static_wi8_ai8())
-    for name, kind in kept:
-        rules.add_quantization_config(
-            rf"(^|;){re.escape(name)}(;|$)", _Operation[kind], algorithm_key=AlgorithmName.NO_QUANTIZE
-        )
+    for name in kept:
+        scope = rf"(^|;){re.escape(name)}(;|$)"
+        rules.add_quantization_config(scope, _Operation.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE)
     return rules.get_quantization_recipe()
 
 
