@@ -41,8 +41,8 @@ def export_command(
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first.
 
-    w8a32 stores int8 weights and computes in float: a small file at the speed of float. w8a16 is for NPUs. int8-mixed is
-    int8, but keeps in float32 the few operators without which the masks would differ, and model.json names them.
+    w8a32 stores int8 weights and computes in float: a small file at the speed of float. w8a16 is for NPUs. int8-mixed
+    is int8, but keeps in float32 the few operators without which the masks would differ, and model.json names them.
     --to mediapipe writes files that MediaPipe's ImageSegmenter opens. A format skips the precisions that it lacks.
     """
     from ..export.android import install_in_app
