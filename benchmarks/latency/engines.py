@@ -9,6 +9,7 @@ import importlib.util
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ...runtime.backends import (
     OnnxBackend,
     OpenVinoBackend,
     TfliteBackend,
+    installed_providers,
     open_backend,
 )
 from ...runtime.contract import Backend
@@ -36,11 +38,14 @@ class Engine:
     open: Callable[[Path, int], Backend]
     usual: bool = True  # takes part unless --backend says otherwise
     imports: tuple[str, ...] = ()  # what `open` brings in, for telling an import's cost from a model's
+    provider: str = ""  # of ONNX Runtime, by its device
 
     def absent(self) -> str:
         """Why it cannot run here; empty when it can."""
         if self.format == "coreml" and platform.system() != "Darwin":
             return "CoreML runs on a Mac only"
+        if self.provider and self.provider not in installed_providers():
+            return f"this onnxruntime has no provider for {self.provider}"
         missing = [name for name in self.modules if importlib.util.find_spec(name) is None]
         return f"needs {', '.join(missing)}: pip install {' '.join(missing)}" if missing else ""
 
@@ -126,6 +131,19 @@ ENGINES = (
     Engine("torch", "torch eager", "torch", ("torch",), _torch, imports=_TORCH),
     Engine("torch-compiled", "torch compiled", "torch", ("torch",), _torch_compiled, False, _TORCH),
     Engine("onnxruntime", "onnxruntime", "onnx", ("onnxruntime",), OnnxBackend, imports=("onnxruntime",)),
+    *(
+        Engine(
+            f"onnxruntime-{device}",
+            f"onnxruntime {label}",
+            "onnx",
+            ("onnxruntime",),
+            partial(OnnxBackend, device=device),
+            False,
+            ("onnxruntime",),
+            device,
+        )
+        for device, label in (("cuda", "CUDA"), ("directml", "DirectML"), ("coreml", "CoreML"))
+    ),
     Engine("openvino", "OpenVINO", "onnx", ("openvino",), OpenVinoBackend, False, ("openvino", "onnxruntime")),
     Engine(
         "litert", "LiteRT/XNNPACK", "tflite", ("ai_edge_litert",), open_backend, imports=("ai_edge_litert.interpreter",)

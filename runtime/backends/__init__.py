@@ -33,6 +33,7 @@ __all__ = [
     "default_weights",
     "device_of",
     "find_model",
+    "installed_providers",
     "open_backend",
     "open_session",
 ]

@@ -1,9 +1,18 @@
 """Phones that people contribute: what is committed passes the check, and what is wrong is named."""
 
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
-from portraitnet.benchmarks.phone.contributions import CONTRIBUTED, check_contributions, phones_table, published
+from portraitnet.benchmarks.phone.contributions import (
+    CONTRIBUTED,
+    PUBLISHED,
+    check_contributions,
+    phones_table,
+    published,
+)
+from portraitnet.benchmarks.reporting.readme_phones import front_page, phones
 from portraitnet.benchmarks.reporting.table import LATENCY_COLUMNS, write_csv
 from portraitnet.cli.app import app
 from portraitnet.runtime.errors import InputError
@@ -37,6 +46,17 @@ def test_a_contributed_phone_is_in_the_table(tmp_path):
     assert done.exit_code == 0, done.output
     lines = [line for line in done.output.splitlines() if "Pixel 8" in line]
     assert ["1.25" in lines[0], "whole" in lines[0], "4.50" in lines[1], "31.2" in lines[1]] == [True] * 4
+
+
+def test_the_readme_shows_the_table_as_soon_as_there_is_a_row(tmp_path):
+    (tmp_path / "phones").mkdir()
+    shutil.copy(CONTRIBUTED / PUBLISHED, tmp_path / "phones")
+    assert front_page(tmp_path) == ""
+    assert phones(tmp_path).startswith("No phone has been measured yet")
+    assert "not measured by us" in phones(tmp_path)
+    write_csv(tmp_path / "phones" / "google-pixel-8.csv", [ROW])
+    assert "Google Pixel 8 (Tensor G3)" in front_page(tmp_path)
+    assert phones(tmp_path).index("Google Pixel 8") < phones(tmp_path).index("iPhone 7")
 
 
 @pytest.mark.parametrize(
