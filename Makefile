@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 clean
+.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 mediapipe clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -115,6 +115,13 @@ $(ARM)/site/numpy: | setup
 	for wheel in $(ARM)/wheels/*.whl; do $(BIN)/python -m zipfile --extract $$wheel $(ARM)/site; done
 	rm -rf $(ARM)/sources $(ARM)/lists $(ARM)/cache $(ARM)/wheels $(ARM)/status
 	touch $@
+
+# MediaPipe brings an OpenCV of its own, which would take the place of ours: it gets a Python of its own.
+MEDIAPIPE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/mediapipe
+mediapipe: $(MEDIAPIPE)/bin/python  ## what the test needs that opens `export --to mediapipe` with MediaPipe itself
+
+$(MEDIAPIPE)/bin/python: | setup
+	$(BIN)/python -m venv $(MEDIAPIPE) && $(MEDIAPIPE)/bin/pip install --quiet --disable-pip-version-check mediapipe
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

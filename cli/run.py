@@ -11,7 +11,13 @@ from ..runtime.errors import InputError
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
-    Path, typer.Option(help="A model that ships (nano, small, mobile, large), a bundle's folder, a .tflite or .onnx.")
+    Path,
+    typer.Option(help="A model that ships (nano, small, mobile, large), a bundle, .tflite, .onnx, or a peer's .yaml."),
+]
+
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, gpu; for .onnx cuda, directml, coreml, openvino: all of it or an error."),
 ]
 
 
@@ -37,6 +43,7 @@ def run_command(
     output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
     model: Model = Path("mobile"),
     threads: Threads = 2,
+    device: Device = "auto",
     edge_refine: Annotated[
         bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges (4 ms at 720p).")
     ] = False,
@@ -44,11 +51,13 @@ def run_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
-    from ..runtime.backends import find_model
+    from ..runtime.backends import device_of
     from ..runtime.process import run
     from ..runtime.segmenter import Segmenter
 
-    segmenter = Segmenter.load(find_model(model), threads, edge_refine)
+    segmenter = Segmenter.load(model, threads, edge_refine, device)
+    if device != "auto":
+        print(f"model on: {device_of(segmenter.backend)}")
     summary = run(inputs, segmenter, out, background, output, overwrite, progress=True, smooth=smooth)
     print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
 
@@ -78,13 +87,14 @@ def webcam_command(
     threads: Annotated[
         int, typer.Option(min=1, max=64, help="Pictures under way at a time, each with a CPU thread for the model.")
     ] = 1,
+    device: Device = "auto",
 ) -> None:
     """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
 
     Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
     Pictures never leave this computer.
     """
-    from ..runtime.backends import find_model
+    from ..runtime.backends import device_of
     from ..runtime.console import console
     from ..runtime.live.camera import open_source
     from ..runtime.live.sinks import Preview, Recorder, VirtualCamera
@@ -97,7 +107,9 @@ def webcam_command(
         raise InputError(f"{record} exists; choose another name for the recording")
     width, height = parse_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]
+    segmenters = [Segmenter.load(model, threads=1, device=device) for _ in range(threads)]
+    if device != "auto":
+        console.print(f"model on: {device_of(segmenters[0].backend)}")
     sinks: list[Sink] = [Recorder(record)] if record else []
     source = open_source(camera, (height, width), loop, console.print)
     window = Preview() if preview else None

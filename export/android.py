@@ -16,23 +16,25 @@ from ..runtime.files import bytes_of, sha256_of, write_folder_beside
 from ..runtime.shipped import find_model
 
 IN_APP = ("nano", "small", "mobile")  # of the models that ship: those for live video
-# The CPU runs int8, the GPU works in float16; a file of either is a choice the less.
-_PRECISIONS = ("int8", "fp16")
+# The best first. w8a16 is for NPUs alone.
+_FOR_CPU = ("int8", "int8-mixed", "w8a32")
+_FOR_GPU = ("fp16",)
 
 
 def install_in_app(bundle: Path, demo: Path) -> Path:
     """Copy the .tflite files of the folder `bundle` that phones run into the assets of `demo` (android_demo).
 
-    That is int8 for the CPU and fp16 for the GPU, or fp32 where the bundle has neither. A model of the same name is
+    That is int8 (or int8-mixed, or w8a32) for the CPU and fp16 for the GPU, or fp32 where the bundle has neither. A model of the same name is
     replaced, others stay. Returns the model's folder. Raises InputError when the bundle has none, or `demo` is no
     such project.
     """
     models = _models_folder(demo)
     contract = Contract.read(bundle)
-    found = {artefact.precision: artefact for artefact in contract.artefacts if artefact.format == "tflite"}
+    found = {a.precision: a for a in contract.artefacts if a.format == "tflite" and a.precision in (*_FOR_CPU, *_FOR_GPU, "fp32")}
     if contract.task != "portrait" or not found:
         raise InputError(f"{bundle} has no .tflite of a portrait model: export with --to tflite")
-    chosen = [found[precision] for precision in _PRECISIONS if precision in found] or [found["fp32"]]
+    best = (next((found[p] for p in order if p in found), None) for order in (_FOR_CPU, _FOR_GPU))
+    chosen = [artefact for artefact in best if artefact] or [found["fp32"]]
     return _install(models, contract, [(artefact, bundle / artefact.file) for artefact in chosen])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from ...runtime.backends.peer import PEER_SUFFIXES, PeerBackend
 from ...runtime.errors import InputError
 from ...train.datasets import Source
 from ...train.evaluate import evaluate
-from ..quality.peer import SUFFIXES, PeerBackend
 from ..reporting import plots
 from ..reporting.table import latency_markdown, name_of, provenance, read_csv, write_csv
 from .contestants import Contestant, facts, gather, resized_bundles, rival_bundles
@@ -63,7 +63,7 @@ def benchmark_latency(
         raise InputError("name at least one model: a bundle's folder, or a .tflite, .onnx or .safetensors file")
     if sizes and data is not None:
         raise InputError("--size is for time alone: its files are not calibrated, so they are not scored on --data")
-    if sizes and any(model.suffix not in (".safetensors", *SUFFIXES) for model in models):
+    if sizes and any(model.suffix not in (".safetensors", *PEER_SUFFIXES) for model in models):
         raise InputError("--size exports checkpoints: name .safetensors files (and peers)")
     measure = measure or Measure()
     bar = progress or Progress(disable=True)

@@ -15,14 +15,14 @@ from ...export.bundle import export_bundle
 from ...export.calibration import Pictures
 from ...export.models import open_model, precision_of
 from ...export.tflite_export import Residency, residency
+from ...runtime.backends.peer import PEER_SUFFIXES, open_peer
 from ...runtime.contract import MODEL_JSON, Contract
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
 from ...runtime.shipped import find_model
-from ...train.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...train.engine.checkpoint import Checkpoint, load_checkpoint
 from ...train.models import PortraitNetSpec, build_model
-from ..quality.peer import SUFFIXES, PeerBackend, open_peer
 from ..reporting.table import model_columns
 from .engines import Engine, chosen_engines, engine_named, engines_for
 from .published import PUBLISHED_MIOU, published_spec
@@ -62,7 +62,7 @@ def gather(
     """
     engines = engines or chosen_engines("")
     model = find_model(model)
-    if model.suffix in SUFFIXES:
+    if model.suffix in PEER_SUFFIXES:
         yield from (_peer(model, count) for count in threads)
         return
     if (model / MODEL_JSON).is_file():
@@ -93,13 +93,12 @@ def gather(
 
 def open_contestant(model: Path, threads: int = 2) -> Segmenter:
     """One of our models in any format or by its shipped name, or a peer by its YAML file."""
-    return open_peer(model, threads) if model.suffix in SUFFIXES else open_model(model, threads)
+    return open_model(model, threads)
 
 
 def _peer(spec: Path, threads: int) -> Contestant:
-    segmenter = open_peer(spec, threads)
-    assert isinstance(segmenter.backend, PeerBackend)
-    path = segmenter.backend.path
+    peer = open_peer(spec, threads)
+    segmenter, path = Segmenter(peer), peer.path
     engine = engine_named("litert" if path.suffix == ".tflite" else "onnxruntime")
     delegated = residency(path) if engine.key == "litert" else None
     return Contestant(segmenter.contract.name, path, precision_of(path), engine, threads, segmenter, True, delegated)

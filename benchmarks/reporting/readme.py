@@ -10,11 +10,12 @@ from pathlib import Path
 from ...runtime.errors import InputError
 from ...runtime.files import write_text
 from . import readme_accuracy as accuracy
+from . import readme_phones as phone
 from . import readme_speed as cost
 
 Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
-    "README.md": {"models": accuracy.models},
+    "README.md": {"models": accuracy.models, "phones": phone.front_page},
     "runtime/weights/README.md": {"scores": accuracy.card},
     "docs/benchmarks/accuracy.md": {
         "accuracy": accuracy.accuracy,
@@ -32,6 +33,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "roofline": cost.roofline,
         "border": cost.border,
         "arm": cost.arm,
+        "phones": phone.phones,
     },
     "docs/benchmarks/experiments.md": {
         "encoders": accuracy.encoders,

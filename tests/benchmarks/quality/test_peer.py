@@ -10,14 +10,18 @@ from rich.progress import Progress
 from portraitnet.benchmarks.latency.computer import Measure, benchmark_latency
 from portraitnet.benchmarks.latency.contestants import facts, gather
 from portraitnet.benchmarks.quality.accuracy import score
-from portraitnet.benchmarks.quality.peer import open_peer
 from portraitnet.benchmarks.reporting.table import read_csv
+from portraitnet.runtime import backends
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.datasets.folder import Folder
 
 from ...train.conftest import write_folder_set
+
+
+def open_peer(path):
+    return Segmenter(backends.peer.open_peer(path))
 
 
 def spec_file(folder, **changes):
@@ -111,6 +115,13 @@ def test_unusable_peers_say_why(tmp_path, changes, message):
         (tmp_path / f"text.{suffix}").write_text("no model")
     with pytest.raises(InputError, match=message):
         open_peer(spec_file(tmp_path, **{"layout": "nchw", **changes}))
+
+
+def test_run_takes_a_peers_yaml_as_its_model(tmp_path):
+    onnx_peer(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    spec = spec_file(tmp_path, **CONVENTIONS)
+    np.testing.assert_array_equal(Segmenter.load(spec)(picture), open_peer(spec)(picture))
 
 
 def test_a_channel_that_is_not_there(tmp_path):
