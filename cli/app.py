@@ -30,7 +30,7 @@ _EXTRAS = {
     "teacher": ["transformers"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
-    "bench": ["matplotlib", "skimage", "jinja2"],
+    "report": ["matplotlib", "skimage", "jinja2"],
 }
 
 app.add_typer(data_app, name="data")

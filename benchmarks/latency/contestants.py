@@ -160,6 +160,7 @@ def facts(contestant: Contestant) -> dict[str, object]:
     size = bytes_of(contestant.path)
     return {
         **model_columns(contestant.contract, contestant.format, contestant.precision, size),
+        "file": f"{contestant.path.parent.name}/{contestant.path.name}",
         "backend": contestant.engine.label,
         "threads": contestant.threads,
         "weights": "trained" if contestant.trained else "random",

@@ -11,26 +11,43 @@ from ...runtime.errors import InputError
 from ...runtime.files import write_text
 from . import readme_accuracy as accuracy
 from . import readme_speed as cost
+from .table import read_csv
 
 Section = Callable[[Path], str]
+
+
+def _measured(table: Section, file: str) -> Section:
+    """A section: `table`, and the machines that the results file names."""
+
+    def section(results: Path) -> str:
+        machines = "; ".join(dict.fromkeys(row["machine"] for row in read_csv(results / f"{file}.csv")))
+        return f"{table(results)}\n\nMeasured on: {machines} (`results/{file}.csv`)."
+
+    return section
+
+
 PAGES: dict[str, dict[str, Section]] = {
-    "README.md": {"accuracy": accuracy.accuracy, "latency": cost.latency, "speed": cost.speed},
+    "README.md": {
+        "accuracy": _measured(accuracy.accuracy, "accuracy_mobile"),
+        "latency": _measured(cost.latency, "latency_224x224"),
+        "speed": cost.speed,  # a machine in each line
+    },
     "benchmarks/README.md": {
-        "artefacts": cost.artefacts,
-        "roofline": cost.roofline,
-        "border": cost.border,
-        "avx2": cost.avx2,
-        "encoders": accuracy.encoders,
-        "faces": accuracy.faces,
-        "architectures": accuracy.architectures,
-        "cross": accuracy.cross,
-        "ablation": accuracy.ablation,
-        "flicker": accuracy.steadiness,
-        "edges": accuracy.edges,
-        "peers": accuracy.peers,
-        "fairness": accuracy.fairness,
-        "live": cost.live,
-        "arm": cost.arm,
+        "artefacts": _measured(cost.artefacts, "latency_224x224"),
+        "roofline": _measured(cost.roofline, "roofline_mobile_int8"),
+        "border": _measured(cost.border, "latency_border"),
+        "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
+        "encoders": _measured(accuracy.encoders, "latency_128x128"),
+        "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
+        "architectures": _measured(accuracy.architectures, "accuracy_rivals_voc"),
+        "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
+        "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
+        "flicker": _measured(accuracy.steadiness, "flicker"),
+        "edges": _measured(accuracy.edges, "edges"),
+        "peers": _measured(accuracy.peers, "accuracy_peers"),
+        "fairness": _measured(accuracy.fairness, "fairness"),
+        "live": _measured(cost.live, "live_720p"),
+        "arm": _measured(cost.arm, "arm_instructions"),
     },
 }
 
