@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -98,11 +99,16 @@ def webcam_command(
     width, height = parse_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
     segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]
-    sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), loop, console.print)
-    window = Preview() if preview else None
-    sinks += [window] if window else []
-    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+    with ExitStack() as opened:  # until the session, which closes them, has them
+        sinks: list[Sink] = [Recorder(record)] if record else []
+        source = open_source(camera, (height, width), loop, console.print)
+        opened.callback(source.close)
+        window = Preview() if preview else None
+        sinks += [window] if window else []
+        for sink in sinks:
+            opened.callback(sink.close)
+        sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+        opened.pop_all()
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""
