@@ -14,7 +14,8 @@ from .run import comma_separated
 MOST_THREADS = 64
 
 Models = Annotated[
-    list[Path] | None, typer.Argument(help="Bundles' folders, or .tflite, .onnx, .pte, .safetensors files.")
+    list[Path] | None,
+    typer.Argument(help="Models that ship by name, bundles' folders, .tflite, .onnx, .pte, .safetensors files."),
 ]
 Peers = Annotated[
     list[Path] | None, typer.Option("--peer", help="A peer's YAML (benchmarks/peers/*.yaml); repeatable.")
@@ -38,10 +39,10 @@ def thread_counts(text: str) -> tuple[int, ...]:
 
 
 def default_models(models: Sequence[Path] | None) -> list[Path]:
-    """The models as named on the command line, or the shipped default."""
-    from ..runtime.backends import default_weights
+    """The files of the models as named on the command line, or of the shipped default."""
+    from ..runtime.shipped import DEFAULT, find_model
 
-    return list(models or [default_weights()])
+    return [find_model(model) for model in models or [Path(DEFAULT)]]
 
 
 def print_results(path: Path, table: Callable[[Sequence[Mapping[str, str]]], str]) -> None:

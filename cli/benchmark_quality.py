@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..runtime.errors import InputError
-from .benchmark_options import RECIPE, RESULTS, Data, Models, Out, Peers, Recipe, print_results
+from .benchmark_options import RECIPE, RESULTS, Data, Models, Out, Peers, Recipe, default_models, print_results
 
 if TYPE_CHECKING:
     from ..train.datasets import Source
@@ -95,7 +95,7 @@ def _on_photographs(
 ) -> tuple[list[Path], list[tuple[str, Source]]]:
     from ..benchmarks.quality.accuracy import held_out_sets
 
-    contestants = [*(models or []), *(peers or [])]
+    contestants = [*(default_models(models) if models else []), *(peers or [])]
     if not contestants:
         raise InputError(
             "name at least one model: a .tflite, .onnx or .safetensors file, a bundle's folder, or a --peer"

@@ -66,7 +66,7 @@ def latency_command(
     counts = thread_counts(threads)
     with Progress() as progress:
         path = benchmark_latency(
-            *([*(models or []), *(peer or [])], out, counts, RIVALS if rivals else ()),
+            *([*(default_models(models) if models else []), *(peer or [])], out, counts, RIVALS if rivals else ()),
             data=held_out_sets(recipe, data)[0][1] if data else None,
             measure=Measure(runs, cold_starts),
             engines=chosen_engines(backend),

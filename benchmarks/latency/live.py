@@ -6,6 +6,7 @@ by frames per second and by processor time; the live pipeline, which overlaps it
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,7 @@ def benchmark_live(
     Python that has mediapipe 0.10.21.
     """
     keep_freed_memory()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else ""  # what else the machine did when this began
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         clip = write_panning_clip(scratch / "clip.mp4", (720, 1280), seconds=FRAMES / 30)
@@ -97,7 +99,7 @@ def benchmark_live(
         rows = [contestant.row(by_work.get(contestant.work)) for contestant in [*ours, *peers]]
         for row, (_, segmenters) in zip(rows[len(ours) - len(lives) :], lives, strict=False):
             row |= _delay(segmenters, frames) | _growth(segmenters, frames, soak, progress)
-    shared = {"turns": turns, "frames_per_turn": FRAMES, **_blending(frames[0]), **provenance()}
+    shared = {"turns": turns, "frames_per_turn": FRAMES, "load_average": load, **_blending(frames[0]), **provenance()}
     write_csv(out / "live_720p.csv", [{**row, **shared} for row in rows])
     return out / "live_720p.csv"
 
@@ -120,10 +122,12 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
         for row in rows
     ]
     blending, copy = (float(rows[0][key]) for key in ("laying_on_ms", "copy_of_as_many_bytes_ms"))
+    load = rows[0].get("load_average")
+    busy = f" The load average was {float(load):.1f} when the run began." if load else ""
     return (
         f"{markdown(lines, {key: key for key in lines[0]})}\n\n"
         f"Blending a person over a picture, by itself: {blending:.2f} ms; a copy of as many bytes: {copy:.2f} ms "
-        f"({blending / copy:.2f}x)."
+        f"({blending / copy:.2f}x).{busy}"
     )
 
 

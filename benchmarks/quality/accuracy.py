@@ -184,7 +184,7 @@ def by_set(
     heading: str = "file",
     name: Callable[[Mapping[str, str]], str] = lambda row: row["file"],
 ) -> str:
-    """One line for each file: "mean (median) foreground IoU / boundary IoU" on each set."""
+    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
         line = lines.setdefault(name(row), {heading: name(row)})
@@ -192,7 +192,8 @@ def by_set(
             "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
             for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
-        line[row["set"]] = f"{mean} ({median}) / {boundary}"
+        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
+        line[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
     return markdown(list(lines.values()), {key: key for key in next(iter(lines.values()))})
 
 

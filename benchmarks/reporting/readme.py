@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md and of benchmarks/README.md from the committed results:
+"""Writes the measured tables of README.md and docs/benchmarks/ from the committed results:
 python -m portraitnet.benchmarks.reporting.readme"""
 
 from __future__ import annotations
@@ -27,27 +27,31 @@ def _measured(table: Section, file: str) -> Section:
 
 
 PAGES: dict[str, dict[str, Section]] = {
-    "README.md": {
+    "README.md": {"models": _measured(accuracy.models, "latency_224x224")},
+    "runtime/weights/README.md": {"scores": _measured(accuracy.card, "accuracy_mobile")},
+    "docs/benchmarks/accuracy.md": {
         "accuracy": _measured(accuracy.accuracy, "accuracy_mobile"),
+        "peers": _measured(accuracy.peers, "accuracy_peers"),
+        "fairness": _measured(accuracy.fairness, "fairness"),
+        "edges": _measured(accuracy.edges, "edges"),
+        "flicker": _measured(accuracy.steadiness, "flicker"),
+    },
+    "docs/benchmarks/speed.md": {
         "latency": _measured(cost.latency, "latency_224x224"),
         "speed": cost.speed,  # a machine in each line
-    },
-    "benchmarks/README.md": {
+        "live": _measured(cost.live, "live_720p"),
         "artefacts": _measured(cost.artefacts, "latency_224x224"),
+        "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
         "roofline": _measured(cost.roofline, "roofline_mobile_int8"),
         "border": _measured(cost.border, "latency_border"),
-        "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
+        "arm": _measured(cost.arm, "arm_instructions"),
+    },
+    "docs/benchmarks/experiments.md": {
         "encoders": _measured(accuracy.encoders, "latency_128x128"),
-        "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
         "architectures": _measured(accuracy.architectures, "accuracy_rivals_voc"),
         "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
         "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
-        "flicker": _measured(accuracy.steadiness, "flicker"),
-        "edges": _measured(accuracy.edges, "edges"),
-        "peers": _measured(accuracy.peers, "accuracy_peers"),
-        "fairness": _measured(accuracy.fairness, "fairness"),
-        "live": _measured(cost.live, "live_720p"),
-        "arm": _measured(cost.arm, "arm_instructions"),
+        "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
     },
 }
 
@@ -56,7 +60,7 @@ def section(text: str, name: str) -> str:
     """What stands between the marks <!-- name --> and <!-- /name -->."""
     found = re.search(_marks(name), text, re.DOTALL)
     if not found:
-        raise InputError(f"the README has no section marked <!-- {name} -->")
+        raise InputError(f"the page has no section marked <!-- {name} -->")
     return found.group(2).strip()
 
 

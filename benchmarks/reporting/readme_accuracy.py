@@ -1,4 +1,4 @@
-"""The measured tables of README.md and of benchmarks/README.md: what models find. Each from its results file."""
+"""The measured tables of README.md and docs/benchmarks/: accuracy. Each from its results file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,50 @@ from ..quality import fairness as fairness_benchmark
 from ..quality import flicker
 from ..quality.accuracy import by_set
 from .table import formatted, markdown, read_csv, run_of
+
+_FOR = {
+    "nano": "live video; the slowest phones",
+    "small": "live video; portraits",
+    "mobile": "the default: several or small people, int8",
+    "large": "photographs",
+}
+
+
+def models(results: Path) -> str:
+    """The shipped .tflite files on one page: use, size, latency on one thread, foreground IoU per image."""
+    latencies = {
+        row["model"]: row
+        for row in sorted(read_csv(results / "latency_224x224.csv"), key=lambda row: -float(row["median_ms"]))
+        if row["threads"] == "1" and row["format"] == "tflite"
+    }
+    scores = {(row["file"], row["set"]): row for row in read_csv(results / "accuracy_mobile.csv")}
+    rows = []
+    for name, purpose in _FOR.items():
+        fastest, file = latencies[f"portraitnet-{name}"], f"portraitnet-{name}.tflite"
+        rows.append(
+            {
+                "model": f"`{name}`",
+                "for": purpose,
+                "input": f"{fastest['height']}x{fastest['width']}",
+                "MB": f"{int(fastest['bytes']) / 1e6:.1f}",
+                "ms": f"{float(fastest['median_ms']):.1f}",
+                "IoU, portraits": f"{float(scores[file, 'people_portraits']['fg_iou_per_image']):.3f}",
+                "IoU, any framing": f"{float(scores[file, 'people']['fg_iou_per_image']):.3f}",
+            }
+        )
+    return markdown(rows, {key: key for key in rows[0]})
+
+
+def card(results: Path) -> str:
+    """Mean foreground IoU per image of the trained weights on every held-out set, for the model card."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_mobile.csv"):
+        if row["file"].endswith(".safetensors"):
+            name = Path(row["file"]).stem.removeprefix("portraitnet-")
+            shown = table.setdefault(name, {"model": f"`{name}`"})
+            shown[f"{row['set']} ({row['images']})"] = f"{float(row['fg_iou_per_image']):.3f}"
+    rows = [table[name] for name in _FOR]
+    return markdown(rows, {key: key for key in rows[0]})
 
 
 def accuracy(results: Path) -> str:

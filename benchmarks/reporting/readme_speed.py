@@ -1,4 +1,4 @@
-"""The measured tables of README.md and of benchmarks/README.md: what it costs. Each from its results file."""
+"""The measured tables of docs/benchmarks/speed.md, each from its results file."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..constants import SHARED
 from .levels import levels
 
-# Chosen on half of the held-out photographs, checked on the other half (benchmarks/README.md).
+# Chosen on half of the held-out photographs, checked on the other half (docs/benchmarks/accuracy.md).
 _SMALL = SHARED["refine"]["small"]  # longer side, in pixels, of the picture on which windows are fitted
 _LARGE = SHARED["refine"]["large"]  # of the one they are applied to; alpha grows to the photograph's size from there
 _RADIUS = SHARED["refine"]["radius"]  # of a window, in pixels of the small picture

@@ -19,13 +19,13 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
-def load_image(path: str | Path) -> np.ndarray:
+def load_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a picture as uint8 RGB height x width x 3, upright (EXIF), transparency laid on white.
 
     CMYK, palette, grey and 16-bit pictures are converted. Raises InputError for what is not a whole picture of
-    at most 100 megapixels.
+    at most `max_pixels`, which are counted before it is decoded.
     """
-    image = _open(Path(path))
+    image = _open(Path(path), max_pixels)
     if image.mode == "F":
         raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
@@ -37,14 +37,55 @@ def load_image(path: str | Path) -> np.ndarray:
 
 
 def load_mask(path: str | Path) -> np.ndarray:
-    """Read a label picture as uint8 height x width; palette indices stay indices, 1-bit masks become 0/1."""
+    """Read a label picture as uint8 height x width; palette indices stay indices, 1-bit masks become 0/1.
+
+    A picture of one colour whose transparency varies has its shape there: the mask is its alpha. Raises InputError for
+    a mask in several colours, or with one shape in its colours and another in its alpha.
+    """
+    return _labels_of(_open(Path(path)), path)
+
+
+def load_person_mask(path: str | Path) -> np.ndarray:
+    """Like `load_mask`, of one kind of foreground: a palette of greys is read as it looks (0 black .. 255 white).
+
+    Raises InputError for a palette of colours whose first entry is lighter than the others: which one is the
+    background cannot be told.
+    """
     image = _open(Path(path))
+    if image.mode != "P":
+        return _labels_of(image, path)
+    indices = np.array(image)
+    palette = np.zeros((256, 3), np.uint8)
+    known = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    palette[: len(known)] = known
+    used = palette[np.unique(indices)]
+    looks = palette.max(1)
+    if (used == used[:, :1]).all() and used.max() > 1:
+        return looks[indices]
+    if (indices == 0).any() and looks[0] > looks[np.unique(indices)].min():
+        raise InputError(
+            f"{path}: its palette paints entry 0, the background, lighter than the rest; save it as a grey picture "
+            "with 0 for the background and 255 for the person"
+        )
+    return indices
+
+
+def _labels_of(image: Image.Image, path: str | Path) -> np.ndarray:
     if image.mode in ("P", "L", "1"):
         return np.array(image).astype(np.uint8)
     if image.mode in ("RGB", "RGBA", "LA"):
-        channels = np.array(image.convert("RGB"))
-        if (channels == channels[..., :1]).all():
-            return np.ascontiguousarray(channels[..., 0])
+        rgba = np.array(image.convert("RGBA"))
+        colours, alpha = rgba[..., :3], rgba[..., 3]
+        if (alpha == alpha.flat[0]).all():
+            mask = colours
+        elif (colours == colours[:1, :1]).all() or (colours[alpha > 0] == colours[alpha > 0][:1]).all():
+            mask = rgba[..., 3:]
+        elif not colours[alpha == 0].any():  # a transparent background of label 0
+            mask = colours
+        else:
+            raise InputError(f"{path}: its colours and its transparency both have a shape; save the mask as grey")
+        if (mask == mask[..., :1]).all():
+            return np.ascontiguousarray(mask[..., 0])
     raise InputError(f"{path}: a mask must be an 8-bit grey or palette picture, this one is {image.mode}")
 
 
@@ -79,16 +120,16 @@ def list_images(folder: str | Path) -> list[Path]:
     return found
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The decoded picture, upright, its size checked from the header first."""
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file")
-    limit = f"the limit is {MAX_PIXELS // 1_000_000} megapixels: make it smaller first"
+    limit = f"the limit is {max_pixels / 1e6:g} megapixels: make it smaller first"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
+                if image.width * image.height > max_pixels:
                     raise InputError(f"{path} is {image.width}x{image.height} pixels; {limit}")
                 return ImageOps.exif_transpose(image)
     except Image.DecompressionBombError as error:

@@ -56,7 +56,15 @@ def results(tmp_path):
 
 def test_the_page_holds_what_was_measured_and_nothing_that_runs(results):
     text = write_report(results, results / "report.html").read_text()
-    for expected in ("27.0 ms", "40 % of the limit", "206", "none to light", "--what roofline", "(emulated)", "people"):
+    for expected in (
+        "27.0 ms",
+        "40 % of the limit",
+        "206",
+        "none to light",
+        "benchmark roofline",
+        "(emulated)",
+        "people",
+    ):
         assert expected in text
     assert "<script" not in text
     assert "<img" not in text
