@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -91,6 +93,21 @@ def test_folders_without_results_and_files_of_others_are_said(tmp_path):
 def test_the_command_says_where_the_page_is(results):
     done = CliRunner().invoke(app, ["benchmark", "report", str(results)])
     assert done.exit_code == 0
+    assert (results / "report.html").is_file()
+
+
+def test_report_and_comparison_need_no_network_library(results):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'tensorflow', 'torchvision', 'timm', 'lightning', 'coremltools'): sys.modules[name] = None\n"
+        "from portraitnet.cli.app import app\n"
+        "app(['benchmark', *sys.argv[1:]])"
+    )
+    latency_csv = str(results / "latency_224x224.csv")
+    for arguments in (["report", str(results)], ["compare", latency_csv, latency_csv]):
+        (results / "latency_224x224_rounds.csv").unlink(missing_ok=True)
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr[-1000:]
     assert (results / "report.html").is_file()
 
 
