@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from ...runtime.backends import open_backend
 from ...runtime.backends.announcements import allocate
+from ...runtime.caches import cache_folder
 from ...runtime.errors import InputError
 from ..latency.contestants import RIVALS, rival_bundles
 from ..reporting.table import markdown, provenance, write_csv
@@ -36,8 +37,7 @@ class ArmLinux:
     """The folder that `make arm64` unpacked, and qemu-user to run it. Raises InputError when either is missing."""
 
     def __init__(self, home: Path | None = None) -> None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        self.home = home or cache / "portraitnet" / "arm64"
+        self.home = home or cache_folder("arm64")
         missing = [tool for tool in ("qemu-aarch64", "gcc") if shutil.which(tool) is None]
         if missing:
             raise InputError(f"no {' or '.join(missing)} on this machine (Debian: qemu-user gcc libc6-dev)")

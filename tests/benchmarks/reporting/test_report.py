@@ -99,7 +99,7 @@ def test_the_command_says_where_the_page_is(results):
 def test_report_and_comparison_need_no_network_library(results):
     code = (
         "import sys\n"
-        "for name in ('torch', 'tensorflow', 'torchvision', 'timm', 'lightning', 'coremltools'): sys.modules[name] = None\n"
+        "for name in ('torch', 'tensorflow', 'timm', 'lightning', 'coremltools'): sys.modules[name] = None\n"
         "from portraitnet.cli.app import app\n"
         "app(['benchmark', *sys.argv[1:]])"
     )
