@@ -35,14 +35,14 @@ def hard(segmentation, frame, background):
     """The same picture by calls of OpenCV, without a second change of colour order."""
     image = cv2.flip(frame, 1)
     mask = segmentation.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).segmentation_mask
-    return cv2.copyTo(image, cv2.compare(mask, THRESHOLD, cv2.CMP_GT), background.copy())
+    return cv2.copyTo(image, np.greater(mask, THRESHOLD).view(np.uint8), background.copy())
 
 
 def soft(segmentation, frame, background):
     """The mask as alpha."""
     image = cv2.flip(frame, 1)
     mask = segmentation.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).segmentation_mask
-    return cv2.blendLinear(image, background, mask, cv2.subtract(1.0, mask))
+    return cv2.blendLinear(image, background, mask, 1 - mask)
 
 
 PIPELINES = {"published": published, "hard": hard, "soft": soft}
