@@ -32,9 +32,9 @@ docs: setup  ## the site, in build/site; a broken link or a page outside the nav
 
 benchmark: setup  ## the README's latency, video and start-up figures, after `make demo` (accuracy: see README)
 	@test -d $(OUT)/bundle || { echo "error: run make demo first: it exports the bundle that is timed"; exit 2; }
-	$(BIN)/portraitnet benchmark $(OUT)/bundle --rivals --out build/results
-	$(BIN)/portraitnet benchmark --what video --out build/results
-	$(BIN)/portraitnet benchmark --what startup --out build/results
+	$(BIN)/portraitnet benchmark latency $(OUT)/bundle --rivals --out build/results
+	$(BIN)/portraitnet benchmark video --out build/results
+	$(BIN)/portraitnet benchmark startup --out build/results
 
 # The pages of `serve` and `phone web`, built into runtime/web/dist, which wheels bring. Without Node.js only they are missing.
 WEB = runtime/web
@@ -102,7 +102,7 @@ ARM_APT = touch $(ARM)/status && apt-get -qq -o Dir::Etc::sourcelist=/dev/null -
   -o Dir::State::lists=$(ARM)/lists -o Dir::State::status=$(ARM)/status -o Dir::Cache=$(ARM)/cache \
   -o APT::Architecture=arm64 -o APT::Architectures::=arm64
 LITERT = $(shell $(BIN)/pip show ai-edge-litert 2>/dev/null | sed -n 's/^Version: //p')
-arm64: $(ARM)/site/numpy  ## what `benchmark --what arm` and tests/android need beside qemu-user and gcc (Debian)
+arm64: $(ARM)/site/numpy  ## what `benchmark arm` and tests/android need beside qemu-user and gcc (Debian)
 
 $(ARM)/site/numpy: | setup
 	mkdir -p $(ARM)/sources $(ARM)/lists/partial $(ARM)/cache $(ARM)/root $(ARM)/site

@@ -33,7 +33,7 @@ _EXTRAS = {
     "teacher": ["transformers"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
-    "bench": ["matplotlib", "skimage", "jinja2"],
+    "report": ["matplotlib", "skimage", "jinja2"],
     "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 

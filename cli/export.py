@@ -52,7 +52,6 @@ def export_command(
     from ..export.npu import compile_for_npus, parse_chips, require_compilers
     from ..export.parity import ParityError, parity_table
     from ..runtime.console import console
-    from ..runtime.errors import InputError
     from ..runtime.shipped import find_model
     from ..train.engine.checkpoint import load_checkpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -110,11 +111,16 @@ def webcam_command(
     segmenters = [Segmenter.load(model, threads=1, device=device) for _ in range(threads)]
     if device != "auto":
         console.print(f"model on: {device_of(segmenters[0].backend)}")
-    sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), loop, console.print)
-    window = Preview() if preview else None
-    sinks += [window] if window else []
-    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+    with ExitStack() as opened:  # until the session, which closes them, has them
+        sinks: list[Sink] = [Recorder(record)] if record else []
+        source = open_source(camera, (height, width), loop, console.print)
+        opened.callback(source.close)
+        window = Preview() if preview else None
+        sinks += [window] if window else []
+        for sink in sinks:
+            opened.callback(sink.close)
+        sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+        opened.pop_all()
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""

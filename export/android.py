@@ -24,13 +24,14 @@ _FOR_GPU = ("fp16",)
 def install_in_app(bundle: Path, demo: Path) -> Path:
     """Copy the .tflite files of the folder `bundle` that phones run into the assets of `demo` (android_demo).
 
-    That is int8 (or int8-mixed, or w8a32) for the CPU and fp16 for the GPU, or fp32 where the bundle has neither. A model of the same name is
-    replaced, others stay. Returns the model's folder. Raises InputError when the bundle has none, or `demo` is no
+    That is int8 (or int8-mixed, or w8a32) for the CPU and fp16 for the GPU, or fp32 where the bundle has neither. A
+    model of the same name is replaced, others stay. Returns the model's folder. Raises InputError when the bundle has none, or `demo` is no
     such project.
     """
     models = _models_folder(demo)
     contract = Contract.read(bundle)
-    found = {a.precision: a for a in contract.artefacts if a.format == "tflite" and a.precision in (*_FOR_CPU, *_FOR_GPU, "fp32")}
+    usable = (*_FOR_CPU, *_FOR_GPU, "fp32")
+    found = {a.precision: a for a in contract.artefacts if a.format == "tflite" and a.precision in usable}
     if contract.task != "portrait" or not found:
         raise InputError(f"{bundle} has no .tflite of a portrait model: export with --to tflite")
     best = (next((found[p] for p in order if p in found), None) for order in (_FOR_CPU, _FOR_GPU))

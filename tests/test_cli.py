@@ -14,15 +14,9 @@ import portraitnet
 from portraitnet.cli.app import app, main
 
 COMMANDS = ["demo", "train", "recipes", "evaluate", "export", "run", "webcam", "serve", "benchmark", "phone", "data"]
-PARTS = [
-    "demo camera",
-    "data check",
-    "data label",
-    "data sam",
-    "benchmark measure",
-    "benchmark compare",
-    "benchmark report",
-]
+PARTS = ["demo camera", "data check", "data label", "data sam", "benchmark compare", "benchmark report"]
+PARTS += ["benchmark page"]
+PARTS += [f"benchmark {name}" for name in ("latency", "live", "video", "roofline", "accuracy", "edges", "flicker")]
 PARTS += ["phone web", "phone adb", "phone import"]
 
 
@@ -120,11 +114,11 @@ def odd_files(tmp_path):
         (["train", "no_such_recipe"], "no recipe"),
         (["train", "demo", "run.stepz=3"], "did you mean 'steps'"),
         (["train", "portraitnet_folder", "data.root=empty", "model.encoder_weights=none"], "images"),
-        (["benchmark", "--rivals"], "name at least one model"),
-        (["benchmark", "text.tflite", "--backend", "abacus"], "backend 'abacus' is none of"),
-        (["benchmark", "text.tflite", "--size", "64"], "--size exports checkpoints"),
-        (["benchmark", "--threads", "none"], "write counts such as 1,2"),
-        (["benchmark", "text.tflite", "--what", "roofline"], "text.tflite"),
+        (["benchmark", "latency", "--rivals"], "name at least one model"),
+        (["benchmark", "latency", "text.tflite", "--backend", "abacus"], "backend 'abacus' is none of"),
+        (["benchmark", "latency", "text.tflite", "--size", "64"], "--size exports checkpoints"),
+        (["benchmark", "latency", "--threads", "none"], "write 1,2"),
+        (["benchmark", "roofline", "text.tflite"], "text.tflite"),
         (["benchmark", "compare", "a.csv", "b.csv"], "a.csv does not exist; measure it first"),
         (["benchmark", "report", "empty"], "holds no results; measure first"),
         (["phone", "web", "good.png"], "neither .tflite nor .onnx"),
@@ -138,13 +132,16 @@ def odd_files(tmp_path):
         (["webcam", "--no-preview", "--camera", "99", "--frames", "1"], "camera 99 cannot be opened"),
         (["serve", "good.png"], "good.png is no .tflite"),
         (["serve", "text.tflite"], "text.tflite"),
-        (["benchmark", "--what", "edges"], "--what edges needs models"),
+        (["benchmark", "edges", "--data", "empty"], "name at least one model"),
         (["data", "check", "empty"], "like none of the known sets"),
         (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),
         (["data", "label", "empty", "--teacher", "text.onnx", "--out", "x"], "text.onnx"),
         (["data", "label", "empty", "--teacher", "sam", "--out", "x"], "--sam-weights"),
         (["data", "label", "empty", "--teacher", "sam", "--sam-weights", "empty", "--out", "x"], "holds no SAM"),
-        (["benchmark", "--what", "weather"], "none of latency"),
+        (["benchmark", "compare", "good.png", "good.png"], "good.png is no CSV of ours"),
+        (["benchmark", "live", "nano", "--threads", "1,x"], "'x' is no count from 1 to 64"),
+        (["benchmark", "video", "nano", "--threads", "0,1"], "'0' is no count from 1 to 64"),
+        (["benchmark", "live", "nano", "--mediapipe-python", "nowhere"], "nowhere cannot be started"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else None,
 )

@@ -1,4 +1,4 @@
-"""`portraitnet benchmark --what latency`: models x formats x backends x threads x sizes, on this computer."""
+"""`portraitnet benchmark latency`: models x formats x backends x threads x sizes, on this computer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...runtime.errors import InputError
 from ...train.datasets import Source
 from ...train.evaluate import evaluate
 from ..reporting import plots
-from ..reporting.table import latency_markdown, name_of, provenance, read_csv, write_csv
+from ..reporting.table import latency_markdown, names_of, provenance, read_csv, write_csv
 from .contestants import Contestant, facts, gather, resized_bundles, rival_bundles
 from .energy import EnergyMeter
 from .engines import Engine
@@ -88,8 +88,9 @@ def benchmark_latency(
         timings = _time(contestants, rows, measure, bar)
         _costs(contestants, rows, measure, bar)
     name = "latency_sizes" if sizes and models else f"latency_{size[0]}x{size[1]}"
+    names = names_of(rows)
     rounds = [
-        {"round": number, **{name_of(r): t.rounds[number] for r, t in zip(rows, timings, strict=True)}}
+        {"round": number, **{name: t.rounds[number] for name, t in zip(names, timings, strict=True)}}
         for number in range(measure.runs)
     ]
     write_csv(out / f"{name}_rounds.csv", rounds)
@@ -167,6 +168,9 @@ def _call(contestant: Contestant, rng: np.random.Generator) -> Callable[[], obje
 def _whole_call(contestant: Contestant, rng: np.random.Generator) -> Callable[[], object]:
     """A 720p picture in, its mask of the same size out: letterbox, model, and back."""
     frame = rng.integers(0, 256, (*_FRAME, 3), np.uint8)
+    backend = contestant.segmenter.backend
+    if isinstance(backend, PeerBackend):  # by the calls that its users make, not by ours
+        return lambda: backend.mask(frame)
     return _with_threads(contestant, lambda: contestant.segmenter.alpha_bytes(frame))
 
 

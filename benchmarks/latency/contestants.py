@@ -21,7 +21,7 @@ from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
 from ...runtime.shipped import find_model
-from ...train.engine.checkpoint import Checkpoint, load_checkpoint
+from ...train.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ...train.models import PortraitNetSpec, build_model
 from ..reporting.table import model_columns
 from .engines import Engine, chosen_engines, engine_named, engines_for
@@ -176,6 +176,7 @@ def facts(contestant: Contestant) -> dict[str, object]:
     size = bytes_of(contestant.path)
     return {
         **model_columns(contestant.contract, contestant.format, contestant.precision, size),
+        "file": f"{contestant.path.parent.name}/{contestant.path.name}",
         "backend": contestant.engine.label,
         "threads": contestant.threads,
         "weights": "trained" if contestant.trained else "random",

@@ -6,7 +6,7 @@ import dataclasses
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ...train.engine.optimizer import build_optimizer
 from ...train.models import Normalize, build_model
 from ...train.recipe import Recipe
 from ...train.trainer import batch_losses
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import formatted, provenance, write_csv
 
 _WARM = 8  # steps before the clock: a loader's processes start, and what they have made ahead is used up
 ROUNDS = 3
@@ -89,6 +89,20 @@ def benchmark_training(
     path = out / f"training_{recipe.name}.csv"
     write_csv(path, rows)
     return path
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of training_NAME.csv as Markdown."""
+    return formatted(
+        rows,
+        {
+            "what": "{what}",
+            "images/s": "{images_per_second:.1f}",
+            "of the network alone": "{of_the_network_alone:.2f}x",
+            "batch": "{batch:.0f}",
+            "device": "{device}",
+        },
+    )
 
 
 def _rate(batches: Iterator[Batch], use: Callable[[Batch], None], steps: int, device: torch.device) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ...train.datasets import Source, label_of, open_source
 from ...train.evaluate import evaluate
 from ...train.recipe import load_recipe
 from ..latency.contestants import open_contestant
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import markdown, provenance, write_csv
 
 BEST = "the best of them, picture by picture"
 
@@ -179,6 +179,32 @@ def cross_table(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
     for row in rows:
         matrix.setdefault(row["file"], {"file": row["file"]})[str(row["set"])] = row[metric]
     return list(matrix.values())
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of accuracy_NAME.csv as Markdown: a line for each file, a column for each set."""
+    if headline(rows) == "fg_iou_per_image":
+        return by_set(rows)
+    matrix = cross_table(rows)
+    return markdown(matrix, {key: key for key in matrix[0]})
+
+
+def by_set(
+    rows: Sequence[Mapping[str, str]],
+    heading: str = "file",
+    name: Callable[[Mapping[str, str]], str] = lambda row: row["file"],
+) -> str:
+    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        line = lines.setdefault(name(row), {heading: name(row)})
+        mean, median, boundary = (
+            "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
+            for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
+        )
+        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
+        line[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
+    return markdown(list(lines.values()), {key: key for key in next(iter(lines.values()))})
 
 
 def write_cross_table(scored: Sequence[Scored], out: Path) -> Path:

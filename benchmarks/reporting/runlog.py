@@ -1,4 +1,4 @@
-"""`portraitnet benchmark RUNS --what runs`: a log of training runs, the failed and the stopped ones too."""
+"""`portraitnet benchmark runs RUNS`: a log of training runs, the failed and the stopped ones too."""
 
 from __future__ import annotations
 
