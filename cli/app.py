@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from ..runtime.errors import InputError
+from ..runtime.errors import InputError, one_line
 from .benchmark import benchmark_app
 from .data import data_app
 from .phone import phone_app
@@ -48,7 +50,11 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Threads that spin while they wait starve the data loader's, and whatever else runs, by a factor of ten.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _stop_as_by_ctrl_c()
     try:
+        from ..runtime.console import show_notices
+
+        show_notices()
         app()
     except InputError as error:
         _fail(str(error), 2)
@@ -58,8 +64,41 @@ def main() -> None:
         if extra is None:
             raise
         _fail(f"this command needs {missing}; install it with: pip install 'portraitnet[{extra}]'", 2)
+    except BrokenPipeError:  # the reader of our output left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        _fail(one_line(f"{error.filename}: {error.strerror}"), 2)
+    except _Stopped as stopped:
+        _fail("stopped", 128 + stopped.number)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+
+
+class _Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: what is open is closed as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _stop_as_by_ctrl_c() -> None:
+    """Let a closed terminal or a stopped service finish recordings and remove half files, as Ctrl-C does."""
+    process = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a data loader's worker, which has nothing to finish
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise _Stopped(number)
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we
+            signal.signal(number, stop)
 
 
 def _fail(message: str, code: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..contract import MODEL_JSON, Artefact, Backend, Contract
 from ..errors import InputError
-from ..files import bytes_of, sha256_of
+from ..files import bytes_of, exists, refuse_address, sha256_of
 from .coreml import CoreMLBackend
 from .litert import TfliteBackend
 from .onnx import OnnxBackend, open_session
@@ -29,6 +29,7 @@ __all__ = [
 MODEL_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
 MAX_MODEL_BYTES = 1 << 30
 _WEIGHTS = Path(__file__).parent.parent / "weights"
+_ROLES = {"fast": "nano", "balanced": "mobile", "best": "large"}
 _PREFERENCE = [  # fastest first, on a CPU
     ("tflite", "int8"),
     ("tflite", "fp32"),
@@ -45,12 +46,17 @@ def default_weights() -> Path:
 
 
 def find_model(name: str | Path) -> Path:
-    """A model's path as it is given, or the shipped model of that name: "mobile" is portraitnet-mobile.tflite."""
+    """The shipped model of that name ("mobile" is portraitnet-mobile.tflite, "best" the most accurate), or a path.
+
+    A name goes before a folder of that name in the working directory: write ./mobile for the folder.
+    """
+    refuse_address(str(name))
     shipped = {path.stem.removeprefix("portraitnet-"): path for path in sorted(_WEIGHTS.glob("*.tflite"))}
-    if Path(name).exists():
+    named = _ROLES.get(str(name), str(name))
+    if named in shipped:
+        return shipped[named]
+    if exists(name):
         return Path(name)
-    if str(name) in shipped:
-        return shipped[str(name)]
     if not shipped:
         raise InputError("this installation holds no shipped weights; name a model file or an exported bundle")
     raise InputError(f"{name} does not exist; models that ship: {', '.join(shipped)}")

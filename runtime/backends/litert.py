@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..console import quiet_stderr
 from ..contract import METADATA_KEY
 from ..errors import InputError
 from .checks import check_batch, check_shapes, embedded_contract, first_line
@@ -27,7 +28,8 @@ class TfliteBackend:
             make_interpreter = Interpreter
         self.contract = embedded_contract(path, _tflite_metadata(path))
         try:
-            self.interpreter = make_interpreter(str(path), num_threads=threads)
+            with quiet_stderr():  # XNNPACK announces itself
+                self.interpreter = make_interpreter(str(path), num_threads=threads)
             inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
             if len(inputs) != 1 or len(outputs) != 1:
                 raise InputError(f"{path}: expected one input and one output")
@@ -35,7 +37,8 @@ class TfliteBackend:
             check_shapes(path, self.contract, self._input["shape"], self._output["shape"])
             if self._input["dtype"] not in (np.uint8, np.float32):
                 raise InputError(f"{path} takes {self._input['dtype'].__name__}; expected uint8 or float32 input")
-            self.interpreter.allocate_tensors()
+            with quiet_stderr():
+                self.interpreter.allocate_tensors()
         except InputError:
             raise
         except (ValueError, RuntimeError) as error:

@@ -16,14 +16,15 @@ import numpy as np
 from PIL import ImageColor
 
 from ..errors import InputError
+from ..files import refuse_address
 from ..geometry import resize
-from ..media.images import IMAGE_SUFFIXES, load_image
+from ..media.images import load_image
+from ..media.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from . import loops
 
 if TYPE_CHECKING:
     from ..media.video import Frame, VideoReader
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 DEFAULT_BLUR = 2.0
 _MAX_BLUR = 20.0
 
@@ -65,8 +66,11 @@ def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndar
 
 
 def cut_out(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """uint8 height x width x 4: the picture with alpha as its transparency."""
-    return np.dstack([image, _bytes(alpha)])
+    """uint8 height x width x 4: the picture with alpha as its transparency, and nothing of it where alpha is 0."""
+    alpha = _bytes(alpha)
+    result = cv2.merge([*cv2.split(image), alpha])
+    result[alpha == 0] = 0
+    return result
 
 
 def cover(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -162,6 +166,7 @@ def parse_background(spec: str) -> Background:
         return Cutout()
     if word == "blur":
         return Blur(_blur_strength(strength) if strength else DEFAULT_BLUR)
+    refuse_address(spec)
     path = Path(spec)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Picture(load_image(path))

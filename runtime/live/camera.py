@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ..compositing.composite import VIDEO_SUFFIXES
 from ..errors import InputError
 from ..geometry import resize
 from ..media.images import list_images, load_image
+from ..media.kinds import VIDEO_SUFFIXES
 
 _RATE = 30.0
 _RETRY_SECONDS = 5.0  # how long a camera that fell silent is waited for

@@ -19,8 +19,8 @@ from av.error import FFmpegError
 from ..errors import InputError
 from ..files import write_beside
 from ..geometry import Letterbox
+from ..media.kinds import WRITABLE_VIDEOS
 from ..media.threads import Behind
-from ..media.video import WRITABLE_SUFFIXES
 
 _TIME_BASE = Fraction(1, 90_000)
 _QUALITY = "21"  # x264's constant rate factor
@@ -38,8 +38,8 @@ class Recorder:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix.lower() not in WRITABLE_SUFFIXES:
-            raise InputError(f"cannot record to {path}: use one of {', '.join(WRITABLE_SUFFIXES)}")
+        if path.suffix.lower() not in WRITABLE_VIDEOS:
+            raise InputError(f"cannot record to {path}: use one of {', '.join(WRITABLE_VIDEOS)}")
         self.path, self._stack = path, ExitStack()
         self._output: Any = None
         self._stream: Any = None

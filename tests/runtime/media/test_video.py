@@ -208,7 +208,7 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_huge_frames_are_refused(make_clip, monkeypatch):
     path = make_clip()
     assert MAX_FRAME_PIXELS > 8000 * 4000
-    monkeypatch.setattr("portraitnet.runtime.media.video.MAX_FRAME_PIXELS", 1000)
+    monkeypatch.setattr("portraitnet.runtime.media.video_reader.MAX_FRAME_PIXELS", 1000)
     with pytest.raises(InputError):
         VideoReader(path)
 
