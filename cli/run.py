@@ -184,8 +184,6 @@ def webcam_command(
 
     if not (preview or record or virtual_camera or frames):
         raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
-    if record and record.exists():
-        raise InputError(f"{record} exists; choose another name for the recording")
     height, width = _camera_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
     segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]

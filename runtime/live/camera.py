@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..files import exists, refuse_address
 from ..geometry import resize
 from ..media.images import list_images, load_image
 from ..media.kinds import VIDEO_SUFFIXES
@@ -131,8 +132,11 @@ def open_source(
 ) -> Source:
     """A camera by its number, or a Replay of a file or folder. `size` is the wanted (height, width)."""
     if camera.isascii() and camera.isdigit():
+        if len(camera) > 2:  # above, OpenCV takes hundreds for the system's kind of camera
+            raise InputError(f"camera {camera[:12]}: a camera's number is 0 to 99; 0 is the first")
         return Camera(int(camera), size, say)
+    refuse_address(camera)
     path = Path(camera).expanduser()
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"{camera!r} is neither a camera's number nor a file or folder that exists")
     return Replay(path, size, loop)

@@ -15,9 +15,10 @@ from ..errors import InputError
 ENCODERS = ("fast", "small", "hardware")
 _X264_PRESETS = {"fast": "veryfast", "small": "medium"}
 _HARDWARE = ("h264_videotoolbox", "h264_nvenc", "h264_qsv", "h264_amf")
-# Plays up to the last second when the program is killed, and becomes an ordinary file when it is closed.
-RECORDING_OPTIONS = {".mp4": {"movflags": "hybrid_fragmented"}, ".mov": {"movflags": "hybrid_fragmented"}}
-RECORDING_OPTIONS[".m4v"] = RECORDING_OPTIONS[".mp4"]
+RECORDABLE = (".mp4", ".mov", ".m4v", ".mkv")
+# Plays up to the last second when the program is killed; an MP4 becomes an ordinary one when it is closed.
+_FRAGMENTED = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000", "flush_packets": "1"}
+_CLUSTERED = {"cluster_time_limit": "1000", "flush_packets": "1"}
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,8 @@ def _opens(codec: str) -> bool:
     except (FFmpegError, ValueError):
         return False
     return True
+
+
+def recording_options(path: Path) -> dict[str, str]:
+    """How a container is written so that it plays although it was never finished."""
+    return dict(_CLUSTERED if path.suffix.lower() == ".mkv" else _FRAGMENTED)

@@ -25,7 +25,7 @@ from .video_reader import Frame, VideoReader
 
 
 @dataclass(frozen=True)
-class Picture:
+class VideoShape:
     """What a video stream is made of: (height, width), nominal rate, shape of a pixel, colours, unit of time."""
 
     size: tuple[int, int]
@@ -41,28 +41,28 @@ class VideoStream:
     4:2:0 video has even sides: an odd last row or column is left out.
     """
 
-    def __init__(self, output: Any, picture: Picture, encoding: Encoding) -> None:
-        self._picture, self._encoding = picture, encoding
+    def __init__(self, output: Any, shape: VideoShape, encoding: Encoding) -> None:
+        self._shape, self._encoding = shape, encoding
         self._reformatter = VideoReformatter()
-        height, width = (side // encoding.multiple * encoding.multiple for side in picture.size)
+        height, width = (side // encoding.multiple * encoding.multiple for side in shape.size)
         self.stream = output.add_stream(
-            encoding.codec, rate=picture.rate.limit_denominator(1 << 20), options=dict(encoding.options)
+            encoding.codec, rate=shape.rate.limit_denominator(1 << 20), options=dict(encoding.options)
         )
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, encoding.pixel_format
         context = self.stream.codec_context
-        context.time_base = self.stream.time_base = picture.time_base
-        context.sample_aspect_ratio = picture.pixel_aspect
-        context.color_primaries, context.color_trc = picture.colours.primaries, picture.colours.transfer
+        context.time_base = self.stream.time_base = shape.time_base
+        context.sample_aspect_ratio = shape.pixel_aspect
+        context.color_primaries, context.color_trc = shape.colours.primaries, shape.colours.transfer
         if not encoding.is_rgb:
-            context.colorspace, context.color_range = picture.colours.matrix, ColorRange.MPEG
+            context.colorspace, context.color_range = shape.colours.matrix, ColorRange.MPEG
         if encoding.threads:
             context.thread_count = encoding.threads
 
     def encode(self, image: np.ndarray, pts: int, duration: int = 0) -> list[Any]:
         """The packets that are ready once this picture went in."""
         height, width, channels = self.stream.height, self.stream.width, 4 if self._encoding.alpha else 3
-        if image.shape != (*self._picture.size, channels) or image.dtype != np.uint8:
-            raise ValueError(f"expected uint8 {(*self._picture.size, channels)}, got {image.dtype} {image.shape}")
+        if image.shape != (*self._shape.size, channels) or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {(*self._shape.size, channels)}, got {image.dtype} {image.shape}")
         cropped = np.ascontiguousarray(image[:height, :width])
         frame = av.VideoFrame.from_ndarray(cropped, format="rgba" if self._encoding.alpha else "rgb24")
         if self._encoding.is_rgb:
@@ -71,10 +71,10 @@ class VideoStream:
             frame = self._reformatter.reformat(
                 frame,
                 format=self._encoding.pixel_format,
-                dst_colorspace=self._picture.colours.scaler_matrix,
+                dst_colorspace=self._shape.colours.scaler_matrix,
                 dst_color_range=ColorRange.MPEG,
             )
-        frame.pts, frame.time_base = pts, self._picture.time_base
+        frame.pts, frame.time_base = pts, self._shape.time_base
         if duration:
             frame.duration = duration
         return self.stream.encode(frame)
@@ -123,8 +123,8 @@ class VideoWriter:
             write_beside(path) as temporary,
             av.open(str(temporary), "w") as output,
         ):
-            picture = Picture(like.size, like.frame_rate, like.time_base, like.colours, like.pixel_aspect)
-            writer = cls(output, VideoStream(output, picture, encoding))
+            shape = VideoShape(like.size, like.frame_rate, like.time_base, like.colours, like.pixel_aspect)
+            writer = cls(output, VideoStream(output, shape, encoding))
             copy_tags(source, output)
             copy_stream_tags(source.streams.video[0], writer._video.stream)
             if sound:
