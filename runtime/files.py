@@ -25,24 +25,27 @@ _swept: set[Path] = set()  # folders that this process has rid of what earlier r
 def require_file(path: str | Path) -> Path:
     """`path`, once it is known to be a file. Raises InputError when it is none, or the system refuses to say."""
     path = Path(path)
-    with reading(path):
-        try:
-            mode = path.stat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            mode = 0
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(_mode_of(path)):
         raise InputError(f"{path} does not exist or is not a file")
     return path
 
 
 def exists(path: str | Path) -> bool:
     """Whether there is such a file or folder. Raises InputError where the system refuses to say."""
+    return _mode_of(Path(path)) != 0
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder. Raises InputError where the system refuses to say."""
+    return stat.S_ISDIR(_mode_of(Path(path)))
+
+
+def _mode_of(path: Path) -> int:
     with reading(path):
         try:
-            Path(path).stat()
+            return path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            return False
-    return True
+            return 0
 
 
 def refuse_address(name: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError
-from .files import exists, reading, refuse_address
+from .files import exists, is_folder, reading, refuse_address
 from .media.kinds import (
     IMAGE_SUFFIXES,
     TRANSPARENT_IMAGES,
@@ -125,7 +125,7 @@ def plan(
 def _expand(source: Path, recursive: bool) -> Iterator[_Found]:
     if not exists(source):
         raise InputError(f"{source} does not exist")
-    if not source.is_dir():
+    if not is_folder(source):
         if not (is_image(source) or is_video(source)):
             known = listed(IMAGE_SUFFIXES | VIDEO_SUFFIXES)
             raise InputError(f"{source} is neither picture nor video by its name ({known})")
@@ -183,7 +183,7 @@ def _target(one: _Found, into: Path | None, out: str | Path | None, output: str)
 
 def _is_folder(out: str, target: Path) -> bool:
     """Whether `--out` names a folder: it is one, ends in /, or has no suffix of a file."""
-    return target.is_dir() or out.endswith(("/", "\\")) or (not _looks_like_file(target) and out != "-")
+    return is_folder(target) or out.endswith(("/", "\\")) or (not _looks_like_file(target) and out != "-")
 
 
 def _looks_like_file(target: Path) -> bool:
@@ -193,7 +193,7 @@ def _looks_like_file(target: Path) -> bool:
 def _refuse_no_folder(out: str, target: Path) -> None:
     if out == "-":
         raise InputError("results are not written to standard output; name a file or a folder with --out")
-    if exists(target) and not target.is_dir():
+    if exists(target) and not is_folder(target):
         raise InputError(f"{target} is a file; several results need a folder")
     if not _is_folder(out, target):
         raise InputError(

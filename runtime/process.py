@@ -19,6 +19,7 @@ from .compositing.loops import compile_loops
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
 from .media.images import QUALITY, load_rgba, on_white, save_image
+from .media.kinds import ENCODERS
 from .media.memory import keep_freed_memory
 from .media.threads import Behind, ahead
 from .notices import notice
@@ -90,6 +91,8 @@ def run(
     scene = parse_background(background)
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
+    if encoder not in ENCODERS:
+        raise InputError(f"encoder {encoder!r} is none of {', '.join(ENCODERS)}")
     options = Options(background, output, sound, smooth, deinterlace, encoder, quality)
     planned = plan(inputs, out, output, background, overwrite, skip_existing, recursive)
     done_before = tuple(job.target for job in planned.done_before)

@@ -89,9 +89,8 @@ class Recorder:
         try:
             yield
         except (FFmpegError, OSError) as error:
-            raise OutputError(
-                f"cannot record to {self.path}: {error.strerror}; it holds what was recorded until then"
-            ) from error
+            held = "it holds what was recorded until then" if self._last >= 0 else "nothing was recorded"
+            raise OutputError(f"cannot record to {self.path}: {error.strerror}; {held}") from error
 
 
 class VirtualCamera:

@@ -12,7 +12,6 @@ from av.error import FFmpegError
 
 from ..errors import InputError
 
-ENCODERS = ("fast", "small", "hardware")
 _X264_PRESETS = {"fast": "veryfast", "small": "medium"}
 _HARDWARE = ("h264_videotoolbox", "h264_nvenc", "h264_qsv", "h264_amf")
 RECORDABLE = (".mp4", ".mov", ".m4v", ".mkv")

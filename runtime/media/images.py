@@ -174,7 +174,8 @@ def _without_its_end(path: Path) -> Image.Image:
     missing = 1 - (present[-1] + 1 if len(present) else 0) / image.height
     if missing > _MOST_MISSING:
         raise InputError(f"{path} is damaged or cut short: {100 * missing:.0f} % of the picture is missing")
-    notice(f"{path} is cut short; it is used all the same" + (f", {100 * missing:.1f} % of it grey" * (missing > 0)))
+    grey = f", with {100 * missing:.1f} % of it grey" if missing else ""
+    notice(f"{path} is cut short; it is used all the same{grey}")
     return image
 
 

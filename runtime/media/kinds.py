@@ -13,6 +13,7 @@ WRITABLE_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".
 TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff", ".avif")
 WRITABLE_VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
 TRANSPARENT_VIDEOS = (".mov", ".webm", ".mkv")
+ENCODERS = ("fast", "small", "hardware")  # of H.264
 
 
 def is_image(path: Path) -> bool:

@@ -108,6 +108,8 @@ def test_a_sound_track_that_nothing_decodes_is_dropped_and_told(make_clip, tmp_p
     data = bytearray(clip.read_bytes())
     at = data.index(b"mp4a", data.rindex(b"stsd"))
     data[at : at + 4] = b"apac"  # Apple's spatial sound
+    at = data.index(b"wave", at)  # which says AAC again
+    data[at : at + 4] = b"free"
     clip.write_bytes(data)
     copy(clip, tmp_path / "out.mp4")
     assert sounds(tmp_path / "out.mp4") == []
