@@ -18,7 +18,8 @@ from .compositing.fringe import spread_colours, without_fringe
 from .compositing.loops import compile_loops
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
-from .media.images import QUALITY, load_rgba, on_white, save_image
+from .large import LARGE, run_large
+from .media.images import QUALITY, load_rgba, on_white, opaque_pixels, save_image
 from .media.kinds import ENCODERS
 from .media.memory import keep_freed_memory
 from .media.threads import Behind, ahead
@@ -129,6 +130,9 @@ def run(
 
 
 def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) -> None:
+    if opaque_pixels(job.source) >= LARGE:
+        run_large(job.source, job.target, segmenter, scene, options.output, options.quality)
+        return
     picture = load_rgba(job.source)
     alpha = _with_own(segmenter.alpha_bytes(on_white(picture)), picture)
     save_image(job.target, _result(_colours(picture), alpha, scene, options), options.quality)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from ..errors import InputError
 from ..files import reading, require_file, write_beside
 from ..notices import notice
 from .colour import to_srgb
-from .kinds import IMAGE_SUFFIXES, TRANSPARENT_IMAGES, WRITABLE_IMAGES, listed
+from .kinds import IMAGE_SUFFIXES, TRANSPARENT_IMAGES, WRITABLE_IMAGES, is_image, listed
 
 MAX_PIXELS = 100_000_000
 QUALITY = 95  # of JPEG, WebP and AVIF
@@ -41,7 +44,7 @@ def load_image(path: str | Path) -> np.ndarray:
 def load_rgba(path: str | Path) -> np.ndarray:
     """As `load_image`, but a picture with transparency comes as uint8 height x width x 4, straight alpha."""
     path = Path(path)
-    image = _open(path)
+    image = open_image(path)
     if image.mode == "F":
         raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
@@ -60,7 +63,7 @@ def on_white(image: np.ndarray) -> np.ndarray:
 
 def load_mask(path: str | Path) -> np.ndarray:
     """Read a label picture as uint8 height x width; palette indices stay indices, 1-bit masks become 0/1."""
-    image = _open(Path(path))
+    image = open_image(Path(path))
     if image.mode in ("P", "L", "1"):
         return np.array(image).astype(np.uint8)
     if image.mode in ("RGB", "RGBA", "LA"):
@@ -72,10 +75,10 @@ def load_mask(path: str | Path) -> np.ndarray:
 
 def load_alpha_channel(path: str | Path) -> np.ndarray:
     """Read the transparency of a picture as uint8 height x width, 255 where it is opaque."""
-    return np.array(_open(Path(path)).convert("RGBA").getchannel("A"))
+    return np.array(open_image(Path(path)).convert("RGBA").getchannel("A"))
 
 
-def save_image(path: str | Path, image: np.ndarray, quality: int = QUALITY) -> None:
+def save_image(path: str | Path, image: np.ndarray | Image.Image, quality: int = QUALITY) -> None:
     """Write uint8 grey, RGB or RGBA (height x width x 1, 3 or 4, or height x width), whole or not at all.
 
     Raises InputError when the format of that suffix cannot hold the picture.
@@ -86,13 +89,13 @@ def save_image(path: str | Path, image: np.ndarray, quality: int = QUALITY) -> N
         encode_image(temporary, image, quality)
 
 
-def encode_image(path: Path, image: np.ndarray, quality: int = QUALITY) -> None:
+def encode_image(path: Path, image: np.ndarray | Image.Image, quality: int = QUALITY) -> None:
     """As `save_image`, but straight to `path`: for files that appear together later. The system's errors pass."""
     _check_writable(path, image)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     try:
-        Image.fromarray(image).save(path, quality=quality)
+        image.save(path, quality=quality, icc_profile=None)
     except (ValueError, struct.error) as error:
         raise InputError(f"cannot write {path.name}: {error}") from error
     except OSError as error:
@@ -101,13 +104,14 @@ def encode_image(path: Path, image: np.ndarray, quality: int = QUALITY) -> None:
         raise InputError(f"cannot write {path.name}: {error}") from error  # an encoder's own complaint
 
 
-def _check_writable(path: Path, image: np.ndarray) -> None:
+def _check_writable(path: Path, image: np.ndarray | Image.Image) -> None:
+    height, width = (image.height, image.width) if isinstance(image, Image.Image) else image.shape[:2]
+    transparent = image.mode == "RGBA" if isinstance(image, Image.Image) else image.shape[2:] == (4,)
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_IMAGES:
         raise InputError(f"cannot write {path}: use one of {listed(WRITABLE_IMAGES)}")
-    if image.ndim == 3 and image.shape[2] == 4 and suffix not in TRANSPARENT_IMAGES:
+    if transparent and suffix not in TRANSPARENT_IMAGES:
         raise InputError(f"{suffix} holds no transparency; write {path.name} to one of {listed(TRANSPARENT_IMAGES)}")
-    height, width = image.shape[:2]
     if max(height, width) > _MOST_SIDE.get(suffix, max(height, width)):
         raise InputError(
             f"cannot write {path}: {width}x{height} pixels, and {suffix} ends at {_MOST_SIDE[suffix]} a side; use .png"
@@ -120,26 +124,43 @@ def list_images(folder: str | Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")
     with reading(folder):
-        found = sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        )
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [path for path in files if is_image(path)]
+    others = Counter(
+        path.suffix.lower() or "folders and files without a suffix" for path in files if not is_image(path)
+    )
+    if others:
+        notice(f"{folder}: left out " + ", ".join(f"{count} {kind}" for kind, count in sorted(others.items())))
     if not found:
         raise InputError(f"{folder} holds no picture ({listed(IMAGE_SUFFIXES)})")
     return found
 
 
-def _open(path: Path) -> Image.Image:
-    """The decoded picture, upright, its size checked from the header first."""
+def open_image(path: Path) -> Image.Image:
+    """The decoded picture, upright, in its own mode and colours, its size checked from the header first."""
     require_file(path)
+    with _clear_errors(path):
+        try:
+            return _decode(path, path)
+        except OSError as error:
+            if "truncated" not in str(error) or not _is_repairable_jpeg(path):
+                raise
+            return _without_its_end(path)
+
+
+def opaque_pixels(path: Path) -> int:
+    """Number of pixels of a picture of plain RGB, by its header; 0 for one of another mode."""
+    require_file(path)
+    with _clear_errors(path), Image.open(path, formats=_formats(path)) as image:
+        return 0 if image.mode != "RGB" or image.has_transparency_data else image.width * image.height
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                return _decode(path, path)
-            except OSError as error:
-                if "truncated" not in str(error) or not _is_repairable_jpeg(path):
-                    raise
-                return _without_its_end(path)
+            yield
     except Image.DecompressionBombError as error:
         raise InputError(f"{path} is too large ({error}); {_SMALLER}") from error
     except UnidentifiedImageError as error:
@@ -159,7 +180,9 @@ def _decode(source: Path | io.BytesIO, path: Path) -> Image.Image:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format not in ("MPO", "HEIF"):  # phones add depth maps and previews
             notice(f"{path} holds {frames} pictures; only the first is used")
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # else it copies what is upright already
+        image.load()
+        return image
 
 
 def _is_repairable_jpeg(path: Path) -> bool:

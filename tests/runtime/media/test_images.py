@@ -182,10 +182,11 @@ def test_saving_needs_a_suffix_that_fits(tmp_path, photo):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_listing_skips_hidden_files(tmp_path, photo):
+def test_listing_skips_hidden_files_and_counts_others(tmp_path, photo, caplog):
     for name in ("b.png", "a.JPG", "._a.jpg", ".hidden.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     assert [p.name for p in list_images(tmp_path)] == ["a.JPG", "b.png"]
+    assert "left out 1 .txt" in caplog.text
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no picture"):
         list_images(tmp_path / "empty")
