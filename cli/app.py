@@ -35,6 +35,8 @@ _EXTRAS = {
     "bench": ["matplotlib", "skimage", "jinja2"],
 }
 
+_INTERRUPTED = 130  # exit code
+
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(phone_app, name="phone")
@@ -50,7 +52,7 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Threads that spin while they wait starve the data loader's, and whatever else runs, by a factor of ten.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _stop_as_by_ctrl_c()
+    stopped_by = _stop_as_by_ctrl_c()
     try:
         from ..runtime.console import show_notices
 
@@ -71,34 +73,34 @@ def main() -> None:
         if error.errno is None or error.filename is None:
             raise
         _fail(one_line(f"{error.filename}: {error.strerror}"), 2)
-    except _Stopped as stopped:
-        _fail("stopped", 128 + stopped.number)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            raise
+        if stopped_by:
+            _fail("stopped", 128 + stopped_by[0])
+        _fail("interrupted", _INTERRUPTED)
 
 
-class _Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: what is open is closed as after Ctrl-C."""
+def _stop_as_by_ctrl_c() -> list[int]:
+    """Let a closed terminal or a stopped service finish recordings and remove half files, as Ctrl-C does.
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-def _stop_as_by_ctrl_c() -> None:
-    """Let a closed terminal or a stopped service finish recordings and remove half files, as Ctrl-C does."""
+    Returns a list that will hold the signal that came.
+    """
     process = os.getpid()
+    came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process:  # a data loader's worker, which has nothing to finish
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        raise _Stopped(number)
+        came.append(number)
+        raise KeyboardInterrupt
 
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we
             signal.signal(number, stop)
+    return came
 
 
 def _fail(message: str, code: int) -> None:

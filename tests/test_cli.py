@@ -177,7 +177,8 @@ def wait_for(condition, process, seconds=120):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_leaves_nothing(long_clip, number, code):
     command = [sys.executable, "-m", "portraitnet", "run", "clip.mp4", "--out", "out/x.mp4", "--model", "nano"]
-    with subprocess.Popen(command, cwd=long_clip.parent, stderr=subprocess.PIPE, text=True) as process:
+    options = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": lambda: signal.signal(number, signal.SIG_DFL)}
+    with subprocess.Popen(command, cwd=long_clip.parent, **options) as process:
         wait_for(lambda: list(long_clip.parent.glob("out/.portraitnet-*/x.mp4")), process)
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
