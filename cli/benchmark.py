@@ -83,8 +83,9 @@ def measure_command(
     from rich.progress import Progress
 
     from ..benchmarks.reporting.table import read_csv
+    from ..runtime.shipped import find_model
 
-    ours = models or []
+    ours = [find_model(model) for model in models or []]
     contestants = [*ours, *(peer or [])]
     counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and int(t) > 0)
     if not counts:

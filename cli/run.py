@@ -90,10 +90,10 @@ def run_command(
     portraitnet run clip.mp4 --background none      clip-portrait.mov, transparent (ProRes 4444)
     portraitnet run photos --out cut/ --background white
     """
-    from ..runtime.backends import find_model
     from ..runtime.plan import Plan
     from ..runtime.process import run
     from ..runtime.segmenter import Segmenter
+    from ..runtime.shipped import find_model
 
     if deinterlace not in ("auto", "off"):
         raise InputError(f"--deinterlace {deinterlace!r} is neither auto nor off")
@@ -175,12 +175,12 @@ def webcam_command(
     Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
     Pictures never leave this computer.
     """
-    from ..runtime.backends import find_model
     from ..runtime.console import console
     from ..runtime.live.camera import open_source
     from ..runtime.live.sinks import Preview, Recorder, VirtualCamera
     from ..runtime.live.webcam import KEYS, Controls, Sink, Webcam, parse_backgrounds
     from ..runtime.segmenter import Segmenter
+    from ..runtime.shipped import find_model
 
     if not (preview or record or virtual_camera or frames):
         raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
@@ -216,7 +216,7 @@ def serve_command(
     """
     import secrets
 
-    from ..runtime.backends import find_model
+    from ..runtime.shipped import find_model
     from ..runtime.web.lan import doorway, serve
     from ..runtime.web.server import PageServer, resources
 

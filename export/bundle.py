@@ -16,9 +16,10 @@ from ..runtime.errors import InputError
 from ..runtime.files import bytes_of, sha256_of, write_folder_beside
 from ..train.engine.checkpoint import Checkpoint, load_checkpoint
 from ..train.predict import TorchBackend
-from .calibration import Pictures, pictures_of, rendered_pictures
+from .calibration import Pictures, holdout_of, pictures_of, rendered_pictures
 from .graph import DeployedGraph, check_same
-from .parity import ParityError, compare
+from .parity import ParityError, compare, nothing_to_compare
+from .privacy import without_paths
 from .rounding import round_weights
 
 SUFFIX = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage", "executorch": ".pte"}
@@ -61,13 +62,18 @@ def export_bundle(
     reference = TorchBackend.of(checkpoint, size)
     contract = dataclasses.replace(
         reference.contract,
-        training={key: value for key, value in checkpoint.facts.items() if key not in ("scores", "accuracy")},
-        accuracy=checkpoint.facts.get("scores", checkpoint.facts.get("accuracy", {})),
+        training=without_paths({k: v for k, v in checkpoint.facts.items() if k not in ("scores", "accuracy")}),
         tools=_tool_versions(formats),
     )
     on_progress("pictures")
-    pictures = _pictures(calibration, contract)
+    pictures = _pictures(calibration, contract, holdout_of(checkpoint.facts))
     scores = [reference.run(picture[None])[0] for picture in pictures.held_out]
+    silent = nothing_to_compare(scores, contract.classes)
+    if silent and not force:
+        raise InputError(
+            f"the {len(scores)} held-out pictures ({pictures.source}) cannot judge an export: {silent}. Calibrate on "
+            "photographs of what it was trained for (--calibration DIR), train it further, or --force"
+        )
     graph = DeployedGraph(checkpoint.model)
     check_same(checkpoint.model, graph, contract.size)
     graphs = {"fp32": graph}
@@ -138,11 +144,11 @@ def _combinations(formats: Sequence[str], precisions: Sequence[str]) -> Iterator
         yield from ((kind, precision) for precision in offered)
 
 
-def _pictures(calibration: Path | Pictures | None, contract: Contract) -> Pictures:
+def _pictures(calibration: Path | Pictures | None, contract: Contract, holdout: float) -> Pictures:
     if isinstance(calibration, Pictures):
         return calibration
     if calibration is not None:
-        return pictures_of(calibration, contract.size, contract.classes, geometry=contract.geometry)
+        return pictures_of(calibration, contract.size, contract.classes, geometry=contract.geometry, holdout=holdout)
     if contract.task != "portrait":
         raise InputError(f"a model of {len(contract.classes)} classes needs its own pictures: give --calibration DIR")
     return rendered_pictures(contract.size)

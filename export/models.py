@@ -8,14 +8,15 @@ from pathlib import Path
 from ..runtime.backends import open_backend
 from ..runtime.contract import Backend
 from ..runtime.segmenter import Segmenter
+from ..runtime.shipped import find_model
 
 
 def open_any_backend(path: str | Path, threads: int = 2) -> Backend:
-    """A Backend for a .safetensors checkpoint, .onnx, .tflite, .mlpackage, .pte or a bundle's folder.
+    """A Backend for a shipped model's name, a .safetensors, .onnx, .tflite, .mlpackage, .pte or a bundle's folder.
 
     Checkpoints run in torch; an .mlpackage runs in CoreML on a Mac and in our own evaluator elsewhere.
     """
-    path = Path(path)
+    path = find_model(path)
     if path.suffix == ".safetensors":
         import torch
 

@@ -1,7 +1,8 @@
 """The parity gate: an artefact ships only when it says what the trained network says.
 
 Each artefact is opened from disk by the runtime that users will run (CoreML: by our own evaluator) and compared
-with the torch model on held-out pictures. Gates: float32 scores within 1e-4; float16 mask IoU 0.999; int8 mask
+with the torch model on held-out pictures. The gate refuses to judge where the network finds (nearly) one class alone:
+agreement on an empty scene says nothing. Gates: float32 scores within 1e-4; float16 mask IoU 0.999; int8 mask
 IoU 0.99 and at most half a point of accuracy lost. Mask IoU is that of the two predictions, with the pixels of
 all pictures pooled (for several classes: averaged over classes).
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MAX_ABS = 1e-4
 MASK_IOU = {"fp16": 0.999, "int8": 0.99}
 MAX_DROP = 0.5  # points of foreground IoU (or mIoU for several classes)
+MIN_SHARE = 0.01  # of the held-out pixels, that the commonest label must leave to others
 
 
 class ParityError(InputError):
@@ -58,6 +60,20 @@ def open_artefact(path: Path, threads: int = 2) -> Backend:
     return open_backend(path, threads)
 
 
+def nothing_to_compare(reference: Sequence[np.ndarray], names: Sequence[str]) -> str:
+    """Why the torch model's scores on the held-out pictures cannot judge an artefact, or "".
+
+    `names` are the model's classes. A network that never finds a person, and photographs without one, agree with
+    anything that is as silent.
+    """
+    counts = sum(np.bincount(labels(scores).ravel(), minlength=len(names)) for scores in reference)
+    shares = counts / max(1, counts.sum())
+    commonest = int(shares.argmax())
+    if 1 - shares[commonest] >= MIN_SHARE:
+        return ""
+    return f"the network sees {names[commonest]} in {100 * shares[commonest]:.1f} % of the held-out pixels"
+
+
 def compare(reference: Sequence[np.ndarray], path: Path, precision: str, pictures: Pictures) -> dict[str, Any]:
     """Parity facts of the artefact at `path`; `failed` is "" or says which gate it missed.
 
@@ -80,7 +96,8 @@ def compare(reference: Sequence[np.ndarray], path: Path, precision: str, picture
         before = accuracy(reference, pictures.truths)
         after = accuracy(found, pictures.truths)
         facts |= {"accuracy": after, "accuracy_drop": 100 * (before - after)}
-    facts["failed"] = _verdict(facts, precision)
+    silent = nothing_to_compare(reference, backend.contract.classes)
+    facts["failed"] = f"nothing to compare: {silent}" if silent else _verdict(facts, precision)
     return facts
 
 
@@ -106,7 +123,7 @@ def _agreement(pairs: Sequence[tuple[np.ndarray, np.ndarray]], classes: int) -> 
         counted.add(str(index), found, wanted)
     per_class = counted.iou_per_class()
     person_or_all = per_class[1:] if classes == 2 else per_class
-    # No person in any picture, and none found: perfect agreement.
+    # No person in any picture, and none found: `nothing_to_compare` refuses that.
     return 1.0 if np.isnan(person_or_all).all() else float(np.nanmean(person_or_all))
 
 
@@ -114,7 +131,9 @@ def _verdict(facts: Mapping[str, Any], precision: str) -> str:
     # Negated, so that a NaN fails.
     if precision == "fp32":
         return "" if facts["max_abs"] <= MAX_ABS else f"max abs {facts['max_abs']:.3g} > {MAX_ABS:g}"
-    if not np.isfinite(facts["mean_abs"]) or not facts["mask_iou"] >= MASK_IOU[precision]:
+    if not np.isfinite(facts["mean_abs"]):
+        return "its scores are not finite: values beyond float16's range?"
+    if not facts["mask_iou"] >= MASK_IOU[precision]:
         return f"mask IoU {facts['mask_iou']:.4f} < {MASK_IOU[precision]}"
     if precision == "int8" and not facts.get("accuracy_drop", 0.0) <= MAX_DROP:
         return f"accuracy drop {facts['accuracy_drop']:.2f} > {MAX_DROP} points"

@@ -15,11 +15,13 @@ float16 weights get the second remedy only. Measured on a trained PortraitNet, m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
+
+from ..runtime.errors import InputError
 
 _LEVELS = 127
 _SWEEPS = 3
@@ -50,9 +52,24 @@ def round_weights(graph: nn.Module, pictures: Sequence[np.ndarray], precision: s
         if precision == "int8":
             _revive_dead_channels(conv)
         weights = conv.weight.data.reshape(conv.groups, -1, statistics.taps)  # groups x filters x taps
-        rounded = _best_steps(weights, statistics.covariance()) if precision == "int8" else weights.half().float()
+        if precision == "int8":
+            rounded = _best_steps(weights, statistics.covariance())
+        else:
+            check_half({"a convolution's weights": weights})
+            rounded = weights.half().float()
         conv.bias.data -= ((rounded - weights) @ statistics.mean()[:, :, None]).reshape(-1)
         conv.weight.data = rounded.reshape(conv.weight.shape)
+
+
+def check_half(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors (by name) with values beyond float16's range, which would become infinite without a word."""
+    largest = torch.finfo(torch.float16).max
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool((tensor.abs() <= largest).all()):
+            raise InputError(
+                f"{name}: values up to {float(tensor.abs().max()):.3g} do not fit float16 (at most {largest:g}); "
+                "leave fp16 out (--precision fp32), or train further"
+            )
 
 
 class _Covariance:

@@ -6,21 +6,19 @@ The exports are made from the float16 checkpoint as it is read back, so all thre
 from __future__ import annotations
 
 import argparse
-import copy
 import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ..runtime.files import write_beside
 from ..runtime.geometry import GEOMETRIES
 from ..train.engine.checkpoint import load_checkpoint, save_checkpoint
 from .bundle import export_bundle
+from .privacy import without_paths
+from .rounding import check_half
 
 _FACTS = ("recipe", "step", "scores", "interpolated")
-# Of a recipe; loss.teacher is of runs from before there could be several.
-_PATHS = (("model", "encoder_weights"), ("run", "start_from"), ("loss", "teacher"), ("loss", "teachers"))
 WEIGHTS = Path(__file__).parent.parent / "runtime" / "weights"
 
 
@@ -42,11 +40,12 @@ def ship(
     """
     trained = load_checkpoint(checkpoint)
     spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
-    facts = _without_paths({key: trained.facts[key] for key in _FACTS if key in trained.facts})
+    facts = without_paths({key: trained.facts[key] for key in _FACTS if key in trained.facts})
     half = folder / f"{name}.safetensors"
     geometry = geometry or trained.geometry
     if geometry != trained.geometry:
         facts.pop("scores", None)  # they are of the other geometry
+    check_half(trained.model.state_dict())
     save_checkpoint(half, trained.model.state_dict(), spec, trained.size, facts, half=True, geometry=geometry)
     with tempfile.TemporaryDirectory() as scratch:
         for kind, precision in (("onnx", "fp32"), ("tflite", tflite)):
@@ -54,19 +53,6 @@ def ship(
             export_bundle(load_checkpoint(half), bundle, [kind], [precision], calibration=calibration)
             with write_beside(folder / f"{name}.{kind}") as temporary:
                 shutil.copyfile(bundle / f"{name}-{precision}.{kind}", temporary)
-
-
-def _without_paths(facts: dict[str, Any]) -> dict[str, Any]:
-    """The recipe as anyone may read it: where its maker kept data and encoder weights is nobody's business."""
-    facts = copy.deepcopy(facts)
-    facts["recipe"]["data"] |= {"root": ".", "cache": ""}
-    for section, key in _PATHS:
-        value = facts["recipe"][section].get(key)
-        if value:
-            facts["recipe"][section][key] = (
-                [Path(v).name for v in value] if isinstance(value, list) else Path(value).name
-            )
-    return facts
 
 
 if __name__ == "__main__":

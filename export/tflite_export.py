@@ -25,6 +25,7 @@ from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe, recipe_man
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import qsv_utils
 
+from ..runtime.backends.announcements import allocate
 from ..runtime.contract import METADATA_KEY, Contract
 from ..runtime.errors import InputError
 from . import flatbuffer
@@ -91,7 +92,7 @@ def residency(path: str | Path) -> Residency:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
+    allocate(interpreter)
     # There is no public way to see the delegated graph; the nodes that a delegate node replaced stay listed.
     listed = interpreter._get_ops_details()
     own = [op for op in listed if op["op_name"] != "DELEGATE"]
@@ -139,7 +140,7 @@ def tensorflow_difference(path: Path, pictures: Sequence[np.ndarray]) -> float:
         other = tensorflow.lite.Interpreter(str(path), num_threads=1)
     worst = 0.0
     for interpreter in (one, other):
-        interpreter.allocate_tensors()
+        allocate(interpreter)
     for picture in pictures:
         first, second = (_invoke(interpreter, picture) for interpreter in (one, other))
         worst = max(worst, float(np.abs(first - second).max()))

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,21 +45,3 @@ def show_notices() -> None:
     if not LOGGER.handlers:
         LOGGER.addHandler(_OncePerMessage())
         LOGGER.propagate = False
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Silence what C++ libraries write to stderr by themselves. Python's own errors still get there afterwards."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed: nothing to silence
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

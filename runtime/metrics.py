@@ -5,8 +5,11 @@ fg_iou_median       the median of the same, which a wrong truth or two hardly mo
 miou_2class_pooled  mean IoU of background and person, pixels of all pictures pooled (the Paddle protocol)
 miou                mean IoU over K classes, pixels pooled, classes absent from truth and prediction left out
 mean_accuracy       mean over K classes of the share of their pixels that were found; mean_dice likewise of Dice (F1)
+overall_accuracy    share of all pixels whose class was found: "aAcc", "allAcc" and "Overall Acc" of other programs
+freqw_iou           mean IoU over K classes, weighted by their share of the truth: "FreqW Acc" of other programs
 boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
 edge_band_iou       IoU of all pixels within 3 % of the diagonal from the true outline
+ghosts              share of pixels with alpha 0.2 to 0.8 farther than 2 % of the diagonal from the true outline
 flicker             mean change of alpha between frames, farther than 2 % of the diagonal from where the truth moved
 """
 
@@ -21,6 +24,14 @@ import cv2
 import numpy as np
 
 IGNORE = 255
+
+
+def has_background(classes: Sequence[str]) -> bool:
+    """Whether label 0 is the background, so that every other label is foreground.
+
+    Of two classes the first always is; of more, by its name. Cityscapes' label 0 is the road.
+    """
+    return len(classes) == 2 or classes[0].lower() in ("background", "bg")
 
 
 def iou(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -39,6 +50,18 @@ def edge_band_iou(prediction: np.ndarray, truth: np.ndarray, band_ratio: float =
     """IoU of two boolean height x width masks within `band_ratio` of the diagonal from the truth's outline."""
     band = _grown(truth, band_ratio) & ~_shrunk(truth, band_ratio)
     return iou(prediction & band, truth & band)
+
+
+def ghosts(alpha: np.ndarray, truth: np.ndarray, margin_ratio: float = 0.02) -> float:
+    """Share of known pixels that are half transparent although they lie far from the outline.
+
+    `alpha` is uint8 height x width, 0..255, as compositing uses it; `truth` are labels of that size, IGNORE unknown.
+    Half transparent is alpha between 0.2 and 0.8, far is more than `margin_ratio` of the diagonal.
+    """
+    known, person = truth != IGNORE, (truth > 0) & (truth != IGNORE)
+    outline = _grown(person, margin_ratio) & _grown(known & ~person, margin_ratio)
+    ghost = (alpha > 0.2 * 255) & (alpha < 0.8 * 255) & known & ~outline
+    return float(np.count_nonzero(ghost) / max(np.count_nonzero(known), 1))
 
 
 def flicker(alphas: Sequence[np.ndarray], truths: Sequence[np.ndarray], margin_ratio: float = 0.02) -> float:
@@ -75,29 +98,51 @@ def _inner_band(mask: np.ndarray, distance: int) -> np.ndarray:
 class SegmentationScores:
     """Accumulates predictions against truths; `summary()` gives every metric as a fraction of 1.
 
+    The confusion matrix is counted with NumPy: torchmetrics would bring torch into the runtime.
+
     Labels are integer height x width arrays; `IGNORE` in the truth is left out of all metrics.
-    Any label above 0 is foreground for the two-class metrics.
+    Any label above 0 is foreground for the two-class metrics, which are left out when label 0 is no `background`.
     """
 
     classes: int = 2
+    background: bool = True
     names: list[str] = field(default_factory=list)
     fg_iou: list[float] = field(default_factory=list)
     boundary: list[float] = field(default_factory=list)
+    ghost: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, classes: Sequence[str]) -> SegmentationScores:
+        """Empty scores of labels with these names."""
+        return cls(len(classes), has_background(classes))
 
     def __post_init__(self) -> None:
         self.confusion = np.zeros((self.classes, self.classes), np.int64)
 
-    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray) -> None:
-        """Count one picture: `prediction` and `truth` are label arrays of one height x width."""
+    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray, alpha: np.ndarray | None = None) -> None:
+        """Count one picture: `prediction` and `truth` are label arrays of one height x width.
+
+        `alpha` (uint8, 0..255, of that size) is what a portrait would be composited with; `ghosts` needs it.
+        """
         if prediction.shape != truth.shape:
             raise ValueError(f"{name}: prediction {prediction.shape} and truth {truth.shape} differ in size")
         known = truth != IGNORE
         pairs = truth[known].astype(np.int64) * self.classes + prediction[known]
         self.confusion += np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, -1)
-        found, wanted = (prediction > 0) & known, (truth > 0) & known
         self.names.append(name)
-        self.fg_iou.append(iou(found, wanted))
-        self.boundary.append(boundary_iou(found, wanted))
+        self.accuracy.append(float((prediction == truth)[known].mean()) if known.any() else 1.0)
+        if self.background:
+            found, wanted = (prediction > 0) & known, (truth > 0) & known
+            self.fg_iou.append(iou(found, wanted))
+            self.boundary.append(boundary_iou(found, wanted))
+        if alpha is not None:
+            self.ghost.append(ghosts(alpha, truth))
+
+    @property
+    def per_image(self) -> list[float]:
+        """A score of each picture: foreground IoU, or the share of its pixels found where there is no background."""
+        return self.fg_iou if self.background else self.accuracy
 
     def iou_per_class(self) -> np.ndarray:
         """Pooled IoU of each class (classes,), NaN for a class that never occurs."""
@@ -119,18 +164,33 @@ class SegmentationScores:
         """Every metric by its name, and the number of pictures."""
         if not self.names:
             raise ValueError("no picture has been scored")
-        scores = {
-            "fg_iou_per_image": float(np.mean(self.fg_iou)),
-            "fg_iou_median": float(np.median(self.fg_iou)),
-            "miou_2class_pooled": float(np.nanmean(_iou_per_class(_two_class(self.confusion)))),
-            "boundary_iou": float(np.mean(self.boundary)),
-            "images": len(self.names),
-        }
+        scores: dict[str, float] = {}
+        if self.background:
+            scores |= {
+                "fg_iou_per_image": float(np.mean(self.fg_iou)),
+                "fg_iou_median": float(np.median(self.fg_iou)),
+                "miou_2class_pooled": _mean(_iou_per_class(_two_class(self.confusion))),
+                "boundary_iou": float(np.mean(self.boundary)),
+            }
+        if self.ghost:
+            scores["ghosts"] = float(np.mean(self.ghost))
         if self.classes > 2:
-            scores["miou"] = float(np.nanmean(self.iou_per_class()))
-            scores["mean_accuracy"] = float(np.nanmean(self.accuracy_per_class()))
-            scores["mean_dice"] = float(np.nanmean(self.dice_per_class()))
-        return scores
+            scores |= {
+                "miou": _mean(self.iou_per_class()),
+                "mean_accuracy": _mean(self.accuracy_per_class()),
+                "mean_dice": _mean(self.dice_per_class()),
+                "freqw_iou": float(np.nansum(self.share_per_class() * self.iou_per_class())),
+            }
+        return {**scores, "overall_accuracy": self.overall_accuracy(), "images": len(self.names)}
+
+    def overall_accuracy(self) -> float:
+        """Share of the truth's known pixels whose class was found; NaN when no pixel is known."""
+        return float(_ratio(np.diag(self.confusion).sum(keepdims=True), self.confusion.sum(keepdims=True).ravel())[0])
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of what is not NaN; NaN when all is."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def _iou_per_class(confusion: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ import numpy as np
 
 from .compositing.composite import Background, Cutout, cut_out, parse_background, shows_fringe
 from .compositing.fringe import spread_colours, without_fringe
-from .compositing.loops import compile_loops
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
 from .large import LARGE, run_large
@@ -29,8 +28,6 @@ from .segmenter import Segmenter
 
 if TYPE_CHECKING:
     from .media.video import Frame, VideoReader
-
-_FEW = 2  # pictures that are done before Numba has started
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,6 @@ def run(
     if not planned.jobs:
         return Summary((), done_before, 0, 0, 0.0)
     opened = segmenter if isinstance(segmenter, Segmenter) else segmenter(planned)
-    if len(planned.jobs) > _FEW or planned.has_video:
-        compile_loops()
     written, failed, frames, videos = [], [], 0, 0
     started = time.perf_counter()
     with _progress(planned.jobs, progress) as advance:

@@ -18,7 +18,7 @@ class Segmenter:
 
     With `refine`, a person's outline is drawn to the picture's own edges (see refine_alpha); classes are left alone.
 
-    >>> segmenter = Segmenter.load("portraitnet-mobile.tflite")
+    >>> segmenter = Segmenter.load("mobile")
     >>> alpha = segmenter(image)   # uint8 height x width x 3 RGB -> float32 height x width in 0..1
     """
 
@@ -28,7 +28,9 @@ class Segmenter:
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 2, refine: bool = False) -> Segmenter:
-        """Open a bundle folder or a loose .onnx, .tflite or (on a Mac) .mlpackage.
+        """Open a shipped model by name ("mobile", or "fast", "balanced", "best"), a bundle folder or a loose file.
+
+        A loose file is an .onnx, a .tflite or, on a Mac, an .mlpackage.
 
         Raises InputError when the file is not such a model, or its contract cannot be read.
         """
@@ -68,6 +70,14 @@ class Segmenter:
         if scores.shape[-1] == 1:
             return (full.reshape(image.shape[:2]) > 0.5).astype(np.uint8)
         return full.argmax(-1).astype(np.uint8)
+
+    def labels_and_alpha(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`labels` and `alpha_bytes` of a portrait model, from one run of it."""
+        if self.refine:
+            alpha = self.alpha_bytes(image)
+            return (alpha > 127).astype(np.uint8), alpha
+        letterbox, small = self.small_alpha(image)
+        return (letterbox.undo(small) > 0.5).astype(np.uint8), letterbox.undo(levels(small))
 
     def place(self, size: tuple[int, int]) -> Letterbox:
         """How a picture of `size` (height, width) lies in the model's input."""

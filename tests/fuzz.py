@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 MEMORY = 2 << 30  # bytes that reading may take beyond what the program takes anyway
@@ -108,10 +109,14 @@ def _contracts(folder: Path) -> list[Path]:
 
 
 def _read_picture(path: Path) -> None:
-    from portraitnet.runtime.media.images import load_alpha_channel, load_mask, load_rgba
+    from portraitnet.runtime.errors import InputError
+    from portraitnet.runtime.media.images import load_rgba
+    from portraitnet.runtime.media.masks import load_alpha_channel, load_person_mask
 
-    for read in (load_rgba, load_mask, load_alpha_channel):
-        read(path)
+    with suppress(InputError):  # most seeds are no masks
+        load_person_mask(path)
+    load_alpha_channel(path)
+    load_rgba(path)
 
 
 def _read_video(path: Path) -> None:

@@ -20,10 +20,14 @@ def evaluate(
     limit: int = 0,
 ) -> SegmentationScores:
     """Score every picture of `source` at its own size; `limit` keeps the first so many."""
-    scores = SegmentationScores(classes=len(source.classes))
+    scores = SegmentationScores.of(source.classes)
     for index in range(min(limit or len(source), len(source))):
         image, truth = source.read(index)
-        scores.add(source.name(index), segmenter.labels(image), truth)
+        if segmenter.contract.task == "portrait":
+            labels, alpha = segmenter.labels_and_alpha(image)
+            scores.add(source.name(index), labels, truth, alpha)
+        else:
+            scores.add(source.name(index), segmenter.labels(image), truth)
         on_picture()
     return scores
 
@@ -31,12 +35,15 @@ def evaluate(
 def write_worst_cases(
     path: Path, segmenter: Segmenter, source: Source, scores: SegmentationScores, count: int = 8
 ) -> None:
-    """Write a picture of the `count` lowest foreground IoUs: image, truth, prediction, difference in rows."""
+    """Write a picture of the `count` lowest scores of a picture: image, truth, prediction, difference in rows.
+
+    Scores are foreground IoU, or the share of pixels found where label 0 is no background.
+    """
     rows = []
-    for index in np.argsort(scores.fg_iou)[:count]:
+    for index in np.argsort(scores.per_image)[:count]:
         image, truth = source.read(int(index))
         found = segmenter.labels(image)
-        text = f"{scores.fg_iou[index]:.3f}  {scores.names[index]}"
+        text = f"{scores.per_image[index]:.3f}  {scores.names[index]}"
         shown = (paint(truth), paint(found), errors(image, found, truth))
         rows.append([tile(image, text), *(tile(picture) for picture in shown)])
     write_sheet(path, rows)

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.distributed.nn.functional
 from torch.nn import functional
 
 from ..runtime.metrics import IGNORE
@@ -38,47 +39,80 @@ def pixel_loss(
     """The mean over pixels of their cross entropy, or of its power 0.3 (Wong et al., 2018).
 
     `class_weights` (classes,) make it a weighted mean. With spec.hard_threshold only hard pixels count, those whose
-    true class has a lower probability; but always the spec.hard_pixels hardest (OHEM, Shrivastava et al., 2016).
+    true class has a lower probability; but always the spec.hard_pixels hardest of each picture (OHEM, Shrivastava et
+    al., 2016).
     """
     entropy = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
     known = labels != IGNORE
-    entropy, labels = entropy[known], labels[known]
-    if spec.hard_threshold and len(entropy) > spec.hard_pixels:
-        hardest = entropy.detach().kthvalue(len(entropy) - spec.hard_pixels + 1).values
-        hard = entropy.detach() >= hardest.clamp(max=-math.log(spec.hard_threshold))
-        entropy, labels = entropy[hard], labels[hard]
+    weights = known.to(entropy.dtype) if class_weights is None else class_weights[labels.where(known, 0)] * known
+    if spec.hard_threshold:
+        weights = weights * _hard(entropy.detach(), known, spec)
     if spec.pixel == "exponential":
         # Near zero the power's own slope has no bound, though the slope along the logits has.
         entropy = entropy.clamp(min=1e-4) ** _EXPONENT
-    if not len(entropy):
-        return logits.sum() * 0
-    if class_weights is None:
-        return entropy.mean()
-    weights = class_weights[labels]
-    return (weights * entropy).sum() / weights.sum()
+    return _mean(weights * entropy, weights)
 
 
-def focal_edge_loss(logits: torch.Tensor, edge: torch.Tensor, gamma: float = 2.0) -> torch.Tensor:
-    """Focal loss of a two-class softmax, labels 0, 1 or IGNORE.
+def _hard(entropy: torch.Tensor, known: torch.Tensor, spec: LossSpec) -> torch.Tensor:
+    """Which pixels of each picture are hard; batch x H x W. The paper's choice is over a batch, this over a picture:
+    so it does not depend on how many processes share the batch."""
+    limit = entropy.new_full((len(entropy), 1, 1), -math.log(spec.hard_threshold))
+    pixels = entropy[0].numel()
+    if spec.hard_pixels >= pixels:
+        return torch.ones_like(known)
+    by_picture = entropy.masked_fill(~known, -math.inf).flatten(1)
+    hardest = by_picture.kthvalue(pixels - spec.hard_pixels + 1, dim=1).values
+    return entropy >= torch.minimum(hardest.view(-1, 1, 1), limit)
 
-    The weight (1 - p_t)^gamma is detached, there is no class weight, and all pixels are averaged.
+
+def focal_edge_loss(
+    logits: torch.Tensor, edge: torch.Tensor, gamma: float = 2.0, weight: str = "detached"
+) -> torch.Tensor:
+    """Focal loss of a two-class softmax, labels 0, 1 or IGNORE; no class weight, all known pixels averaged.
+
+    Its weight (1 - p_t)^gamma is a constant where `weight` is "detached", as in the paper's code; "differentiable" is
+    the formula as it is written. (smp's focal loss is of sigmoids, and has no detached weight.)
     """
     cross_entropy = functional.cross_entropy(logits, edge, ignore_index=IGNORE, reduction="none")
-    weight = (1 - torch.exp(-cross_entropy.detach())) ** gamma
-    return (weight * cross_entropy).mean()
+    judged = cross_entropy.detach() if weight == "detached" else cross_entropy
+    return _mean((1 - torch.exp(-judged)) ** gamma * cross_entropy, (edge != IGNORE).to(cross_entropy.dtype))
 
 
-def consistency_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """KL(teacher || student) of the softmax over classes, averaged over all elements; no gradient to the teacher."""
-    teacher = functional.log_softmax(teacher.detach(), 1)
-    return functional.kl_div(functional.log_softmax(student, 1), teacher, reduction="none", log_target=True).mean()
+def consistency_loss(
+    student: torch.Tensor, teacher: torch.Tensor, temperature: float = 1.0, mean: str = "elements"
+) -> torch.Tensor:
+    """KL(teacher || student) of the softmax at a temperature, times its square; no gradient to the teacher.
+
+    `mean` is over all "elements" (the paper's code), or over "pixels" of the sum over classes.
+    """
+    teacher = functional.log_softmax(teacher.detach() / temperature, 1)
+    student = functional.log_softmax(student / temperature, 1)
+    divergence = functional.kl_div(student, teacher, reduction="none", log_target=True) * temperature**2
+    return divergence.mean() if mean == "elements" else divergence.sum(1).mean()
+
+
+def _mean(weighted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """The weighted mean over the pixels of all processes; 0, with a gradient, where none counts."""
+    total, weight = _summed(torch.stack([weighted.sum(), weights.sum().to(weighted.dtype)]))
+    return total / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+
+
+def _summed(value: torch.Tensor) -> torch.Tensor:
+    """The sum over all processes, whose gradient reaches every one of them; in a single process the value itself.
+
+    Each process then has the loss of the whole batch, and the mean of their gradients is its gradient: by local counts
+    a process with few known pixels would weigh as much as one with many.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    return torch.distributed.nn.functional.all_reduce(value)
 
 
 def soft_jaccard_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """1 - soft IoU of the foreground (every class but 0) of each picture, averaged (Rahman & Wang, 2016).
 
     Cross entropy weighs a picture by its pixels, this by its person: it is what the IoU per image, by which models
-    are judged, measures.
+    are judged, measures. (smp's Jaccard loss pools a batch's pixels.)
     """
     known = (mask != IGNORE).to(logits.dtype)
     truth = (mask > 0).to(logits.dtype) * known
@@ -90,12 +124,16 @@ def soft_jaccard_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def soft_dice_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """1 - soft Dice of each class that is present, over the whole batch, averaged (Milletari et al., 2016)."""
+    """1 - soft Dice of each class that is present, over the whole batch, averaged (Milletari et al., 2016).
+
+    smp's Dice loss, whose mean counts absent classes as perfect and whose batch is one process's.
+    """
     known = mask != IGNORE
     probability = logits.softmax(1) * known[:, None]
     truth = functional.one_hot(mask.where(known, 0), logits.shape[1]).movedim(3, 1) * known[:, None]
-    both, sizes = (probability * truth).sum((0, 2, 3)), truth.sum((0, 2, 3))
-    dice = 2 * both / (probability.sum((0, 2, 3)) + sizes).clamp(min=1)
+    sums = torch.stack([part.sum((0, 2, 3)) for part in (probability * truth, probability, truth.to(logits.dtype))])
+    both, claimed, sizes = _summed(sums)
+    dice = 2 * both / (claimed + sizes).clamp(min=1)
     present = (sizes > 0).to(dice.dtype)
     return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
 
@@ -117,13 +155,16 @@ def portrait_losses(
     def judge(logits: torch.Tensor) -> torch.Tensor:
         return pixel_loss(logits, mask, spec, class_weights)
 
+    def diverge(teacher: torch.Tensor) -> torch.Tensor:
+        return consistency_loss(augmented.mask, teacher, spec.temperature, spec.kl_mean)
+
     consistency = edge_loss = jaccard = dice = auxiliary = distillation = augmented.mask.new_zeros(())
     mask_loss = judge(augmented.mask)
     if original is not None:
         mask_loss = mask_loss + judge(original.mask)
-        consistency = consistency_loss(augmented.mask, original.mask)
+        consistency = diverge(original.mask)
     if augmented.edge is not None:
-        edge_loss = focal_edge_loss(augmented.edge, edge)
+        edge_loss = focal_edge_loss(augmented.edge, edge, weight=spec.focal_weight)
     if spec.jaccard:
         jaccard = soft_jaccard_loss(augmented.mask, mask)
     if spec.dice:
@@ -131,7 +172,7 @@ def portrait_losses(
     if augmented.auxiliary is not None:
         auxiliary = judge(augmented.auxiliary)
     if taught is not None:
-        distillation = consistency_loss(augmented.mask, taught.to(augmented.mask.dtype))
+        distillation = diverge(taught.to(augmented.mask.dtype))
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
     total = total + spec.distillation * distillation

@@ -37,7 +37,10 @@ class TorchBackend:
 
 
 def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Contract:
-    """The contract of a checkpoint, with what is known of its cost, its training and its scores."""
+    """The contract of a checkpoint, with what is known of its cost, its training and its scores.
+
+    Scores were measured at the size of training; at another `size` there are none.
+    """
     size = size or checkpoint.size
     contract = contract_of(checkpoint.name, checkpoint.spec, size, checkpoint.geometry)
     parameters, macs = complexity(checkpoint.model, size)
@@ -47,7 +50,7 @@ def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Con
         parameters=parameters,
         macs=macs,
         training={key: checkpoint.facts[key] for key in ("recipe", "step", "interpolated") if key in checkpoint.facts},
-        accuracy=checkpoint.facts.get("scores", {}),
+        accuracy=checkpoint.facts.get("scores", {}) if size == checkpoint.size else {},
     )
 
 

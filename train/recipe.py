@@ -43,13 +43,24 @@ class AugmentSpec:
     scale: tuple[float, float] = (0.5, 1.5)
     translation: float = 0.25  # share of the input, both ways
     flip: float = 0.5  # probability
+    swap_sides: bool = True  # labels of a left and a right part change places in a mirrored picture
+    texture_probability: float = 1.0  # of each of the following changes, drawn one by one
+    hue: tuple[float, float] = (1.0, 1.0)  # factors of hue, lightness and saturation (HLS)
+    lightness: tuple[float, float] = (1.0, 1.0)
+    saturation: tuple[float, float] = (1.0, 1.0)
     colour: tuple[float, float] = (0.4, 1.6)
     brightness: tuple[float, float] = (0.4, 1.6)
     contrast: tuple[float, float] = (0.6, 1.4)
     sharpness: tuple[float, float] = (0.8, 1.2)
-    blur: tuple[int, ...] = (3, 5)  # kernel sizes drawn from, beside none
+    blur: tuple[int, ...] = (3, 5)  # kernel sizes drawn from, beside none; odd, or 0 for none
+    blur_kernel: Literal["gaussian", "box"] = "gaussian"
     noise: float = 10.0  # largest standard deviation, of 255
     cut_and_paste: float = 0.0  # probability of laying the person on another picture's background
+
+    def __post_init__(self) -> None:
+        wrong = [size for size in self.blur if size and not (1 <= size <= 31 and size % 2)]
+        if wrong:
+            raise InputError(f"data.augment.blur holds {wrong[0]}: kernel sizes are odd, up to 31, or 0 for none")
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class LossSpec:
     pixel: Literal["cross_entropy", "exponential"] = "cross_entropy"
     class_weights: Literal["none", "inverse_log"] = "none"  # computed from the training masks
     hard_threshold: float = 0.0  # only pixels whose true class is less probable than this count (OHEM); 0: all
-    hard_pixels: int = 100_000  # and at least so many of a batch's
+    hard_pixels: int = 100_000  # and at least so many of each picture's
     consistency: float = 2.0  # this and the next are the paper's
     edge: float = 0.1
     jaccard: float = 0.0  # soft IoU of the foreground, per picture
@@ -84,6 +95,11 @@ class LossSpec:
     auxiliary: float = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints asked in turn about the plain views, for the next
     distillation: float = 2.0  # KL divergence from what the teacher says
+    temperature: float = 1.0  # of both KL divergences, which are multiplied by its square
+    kl_mean: Literal["elements", "pixels"] = "elements"  # the paper's code; or the mean of the sum over classes
+    focal_weight: Literal["detached", "differentiable"] = (
+        "detached"  # of the edge loss: the paper's code, or by the book
+    )
 
 
 @dataclass(frozen=True)

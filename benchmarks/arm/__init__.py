@@ -18,6 +18,7 @@ import numpy as np
 from rich.progress import Progress
 
 from ...runtime.backends import open_backend
+from ...runtime.backends.announcements import allocate
 from ...runtime.errors import InputError
 from ..latency.contestants import RIVALS, rival_bundles
 from ..reporting.table import provenance, write_csv
@@ -94,7 +95,7 @@ def raw_output(model: Path, given: np.ndarray) -> np.ndarray:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(model), num_threads=1)
-    interpreter.allocate_tensors()
+    allocate(interpreter)
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], given)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])

@@ -19,6 +19,7 @@ from ...runtime.contract import MODEL_JSON, Contract
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
+from ...runtime.shipped import find_model
 from ...train.engine.checkpoint import Checkpoint, load_checkpoint
 from ...train.models import ModelSpec, build_model
 from ..quality.peer import SUFFIXES, PeerBackend, open_peer
@@ -53,11 +54,13 @@ class Contestant:
 def gather(
     model: Path, threads: tuple[int, ...], trained: bool = True, engines: Sequence[Engine] = ()
 ) -> Iterator[Contestant]:
-    """Contestants of a bundle folder, a loose model file, or a peer's YAML, on `engines` (else the usual ones).
+    """Contestants of a bundle folder, a loose file, a shipped name, or a peer's YAML, on `engines` (the usual ones
+    unless given).
 
-    A file that none of the engines runs takes no part; Raises InputError for one that no engine here could.
+    A file that none of the engines runs takes no part. Raises InputError for one that no engine here could.
     """
     engines = engines or chosen_engines("")
+    model = find_model(model)
     if model.suffix in SUFFIXES:
         yield from (_peer(model, count) for count in threads)
         return
@@ -88,7 +91,7 @@ def gather(
 
 
 def open_contestant(model: Path, threads: int = 2) -> Segmenter:
-    """One of our models in any format, or a peer by its YAML file."""
+    """One of our models in any format or by its shipped name, or a peer by its YAML file."""
     return open_peer(model, threads) if model.suffix in SUFFIXES else open_model(model, threads)
 
 

@@ -117,8 +117,12 @@ def _executorch(path: Path, threads: int) -> Backend:
 def _contract_of_onnx(path: Path) -> Contract:
     """The contract inside an .onnx, read without a runtime."""
     import onnx
+    from google.protobuf.message import DecodeError
 
-    properties = onnx.load(str(path), load_external_data=False).metadata_props
+    try:
+        properties = onnx.load(str(path), load_external_data=False).metadata_props
+    except DecodeError as error:
+        raise InputError(f"{path} is not an ONNX model: it cannot be parsed") from error
     text = next((entry.value for entry in properties if entry.key == METADATA_KEY), None)
     if text is None:
         raise InputError(f"{path} carries no portraitnet contract: it was not made by `portraitnet export`")

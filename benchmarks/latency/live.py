@@ -22,6 +22,7 @@ import numpy as np
 from rich.progress import Progress
 
 from ...runtime.compositing.composite import Picture, blend
+from ...runtime.compositing.fringe import without_fringe
 from ...runtime.errors import InputError
 from ...runtime.live.pipeline import LivePipeline
 from ...runtime.media.video import VideoReader
@@ -79,7 +80,8 @@ def show(
     began = time.monotonic()
     with LivePipeline(source, segmenters, change=lambda image: cv2.flip(image, 1)) as pipeline:
         for number, shown in enumerate(pipeline):
-            background.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
+            alpha = shown.mask.of(shown.image)
+            background.compose(without_fringe(shown.image, alpha), alpha)
             delays.append(time.monotonic() - shown.captured)
             source.shown(shown.captured)
             each(number)

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from ...export.models import precision_of
 from ...runtime.backends import open_backend
+from ...runtime.backends.announcements import allocate
 from ...runtime.errors import InputError
 from ..reporting import plots
 from ..reporting.table import provenance, read_csv, write_csv
@@ -137,7 +138,7 @@ def _ready(file: bytes, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=file, num_threads=threads)
-    interpreter.allocate_tensors()
+    allocate(interpreter)
     for given in interpreter.get_input_details():
         interpreter.set_tensor(given["index"], np.ones(given["shape"], given["dtype"]))
     return interpreter

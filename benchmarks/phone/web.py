@@ -14,17 +14,14 @@ from ...export.models import open_any_backend, precision_of
 from ...runtime.backends import MODEL_FORMATS
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
-from ...runtime.web.server import Resource, resources
+from ...runtime.web.server import DIST, Resource, model_address, model_resource, page_files
 from ..latency.timing import summarize
 from ..reporting.table import model_columns
 from .readings import MAX_MS, checked_row, number, plain_text
 
-PAGE = Path(__file__).parent / "page"
 RESULTS = "results"
 MAX_SUBMISSIONS = 200  # of one server's life
 _MAX_TIMED, _MAX_ROUNDS = 64, 1000
-# Of onnxruntime-web: what the page imports and what that loads; the rest of its 180 MB stays at home.
-_ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 _ENGINES = {"litert-wasm": "LiteRT.js WASM", "litert-webgpu": "LiteRT.js WebGPU", "ort-wasm": "onnxruntime-web WASM"}
 
 
@@ -123,37 +120,20 @@ def _facts(path: Path) -> dict[str, object]:
     return model_columns(contract, MODEL_FORMATS[path.suffix], precision_of(path), bytes_of(path))
 
 
-def phone_site(models: list[Path], runs: int, page: Path = PAGE) -> tuple[dict[str, Resource], dict[str, Path]]:
+def phone_site(models: list[Path], runs: int, dist: Path = DIST) -> tuple[dict[str, Resource], dict[str, Path]]:
     """The benchmark page's addresses, and the served models by theirs. `models` are .tflite and .onnx files.
 
-    Raises InputError when the page's packages are not installed (`make web`), or for a bad model.
+    Raises InputError when the pages are not built (`make web`), or for a bad model.
     """
-    tflites = [path for path in models if path.suffix == ".tflite"]
-    others = [path for path in models if path.suffix != ".tflite"]
-    site = resources(tflites)
-    served = {f"models/{path.name}": path for path in tflites}
-    ort = page / "node_modules" / "onnxruntime-web" / "dist"
-    for path in others:
-        if path.suffix != ".onnx":
+    site = page_files("phone", dist)
+    served: dict[str, Path] = {}
+    for path in models:
+        if path.suffix not in (".tflite", ".onnx"):
             raise InputError(f"{path} is neither .tflite nor .onnx: a browser runs those")
-        if not re.fullmatch(r"[\w.-]+", path.name):
-            raise InputError(f"{path.name}: a model's file name here has letters, digits, dots and dashes only")
-        if not (ort / _ORT_FILES[0]).is_file():
-            raise InputError(f"{path} needs onnxruntime-web: run `npm ci` in {page} (`make web` does it)")
-        site[f"models/{path.name}"] = Resource("application/octet-stream", path)
-        served[f"models/{path.name}"] = path
-    if len(served) != len(models):
+        served[model_address(path)] = path
+        site[model_address(path)] = model_resource(path)
+    if len({path.name for path in served.values()}) != len(models):
         raise InputError("two models have the same file name")
-    for name in _ORT_FILES:
-        if (ort / name).is_file():
-            site[f"lib/ort/{name}"] = Resource(
-                "application/wasm" if name.endswith("wasm") else "text/javascript", ort / name
-            )
-    for name, kind in (("index.html", "html"), ("phone.js", "javascript"), ("phone.css", "css")):
-        site[name] = Resource(f"text/{kind}; charset=utf-8", page / name)
-    site[""] = site["index.html"]
-    for unused in ("app.js", "sw.js", "app.webmanifest", "models.json"):
-        site.pop(unused, None)
     listed = [{"url": address, **_facts(path)} for address, path in served.items()]
     site["plan.json"] = Resource("application/json", None, json.dumps({"runs": runs, "models": listed}).encode())
     return site, served

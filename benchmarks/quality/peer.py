@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from ...runtime.backends import open_session
+from ...runtime.backends.announcements import allocate
 from ...runtime.contract import Contract
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of
@@ -72,7 +73,7 @@ class PeerBackend:
                 from ai_edge_litert.interpreter import Interpreter
 
                 self.interpreter = Interpreter(str(self.path), num_threads=self.threads)
-                self.interpreter.allocate_tensors()
+                allocate(self.interpreter)
                 return [int(side) for side in self.interpreter.get_input_details()[0]["shape"]]
             self.session = open_session(self.path, self.threads)
             return [1, *self.session.get_inputs()[0].shape[1:]]

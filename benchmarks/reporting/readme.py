@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md and of benchmarks/README.md from the committed results:
+"""Writes the measured tables of README.md and docs/benchmarks/ from the committed results:
 python -m portraitnet.benchmarks.reporting.readme"""
 
 from __future__ import annotations
@@ -14,23 +14,31 @@ from . import readme_speed as cost
 
 Section = Callable[[Path], str]
 PAGES: dict[str, dict[str, Section]] = {
-    "README.md": {"accuracy": accuracy.accuracy, "latency": cost.latency, "speed": cost.speed},
-    "benchmarks/README.md": {
+    "README.md": {"models": accuracy.models},
+    "runtime/weights/README.md": {"scores": accuracy.card},
+    "docs/benchmarks/accuracy.md": {
+        "accuracy": accuracy.accuracy,
+        "peers": accuracy.peers,
+        "fairness": accuracy.fairness,
+        "edges": accuracy.edges,
+        "flicker": accuracy.steadiness,
+    },
+    "docs/benchmarks/speed.md": {
+        "latency": cost.latency,
+        "speed": cost.speed,
+        "live": cost.live,
         "artefacts": cost.artefacts,
+        "avx2": cost.avx2,
         "roofline": cost.roofline,
         "border": cost.border,
-        "avx2": cost.avx2,
+        "arm": cost.arm,
+    },
+    "docs/benchmarks/experiments.md": {
         "encoders": accuracy.encoders,
-        "faces": accuracy.faces,
         "architectures": accuracy.architectures,
         "cross": accuracy.cross,
         "ablation": accuracy.ablation,
-        "flicker": accuracy.steadiness,
-        "edges": accuracy.edges,
-        "peers": accuracy.peers,
-        "fairness": accuracy.fairness,
-        "live": cost.live,
-        "arm": cost.arm,
+        "faces": accuracy.faces,
     },
 }
 
@@ -39,7 +47,7 @@ def section(text: str, name: str) -> str:
     """What stands between the marks <!-- name --> and <!-- /name -->."""
     found = re.search(_marks(name), text, re.DOTALL)
     if not found:
-        raise InputError(f"the README has no section marked <!-- {name} -->")
+        raise InputError(f"the page has no section marked <!-- {name} -->")
     return found.group(2).strip()
 
 

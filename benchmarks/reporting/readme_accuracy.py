@@ -1,4 +1,4 @@
-"""The measured tables of README.md and of benchmarks/README.md: what models find. Each from its results file."""
+"""The measured tables of README.md and docs/benchmarks/: accuracy. Each from its results file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,50 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .table import formatted, markdown, read_csv, run_of
+
+_FOR = {
+    "nano": "live video; the slowest phones",
+    "small": "live video; portraits",
+    "mobile": "the default: several or small people, int8",
+    "large": "photographs",
+}
+
+
+def models(results: Path) -> str:
+    """The shipped .tflite files on one page: use, size, latency on one thread, foreground IoU per image."""
+    latencies = {
+        row["model"]: row
+        for row in sorted(read_csv(results / "latency_224x224.csv"), key=lambda row: -float(row["median_ms"]))
+        if row["threads"] == "1" and row["format"] == "tflite"
+    }
+    scores = {(row["file"], row["set"]): row for row in read_csv(results / "accuracy_mobile.csv")}
+    rows = []
+    for name, purpose in _FOR.items():
+        fastest, file = latencies[f"portraitnet-{name}"], f"portraitnet-{name}.tflite"
+        rows.append(
+            {
+                "model": f"`{name}`",
+                "for": purpose,
+                "input": f"{fastest['height']}x{fastest['width']}",
+                "MB": f"{int(fastest['bytes']) / 1e6:.1f}",
+                "ms": f"{float(fastest['median_ms']):.1f}",
+                "IoU, portraits": f"{float(scores[file, 'people_portraits']['fg_iou_per_image']):.3f}",
+                "IoU, any framing": f"{float(scores[file, 'people']['fg_iou_per_image']):.3f}",
+            }
+        )
+    return markdown(rows, {key: key for key in rows[0]})
+
+
+def card(results: Path) -> str:
+    """Mean foreground IoU per image of the trained weights on every held-out set, for the model card."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_mobile.csv"):
+        if row["file"].endswith(".safetensors"):
+            name = Path(row["file"]).stem.removeprefix("portraitnet-")
+            shown = table.setdefault(name, {"model": f"`{name}`"})
+            shown[f"{row['set']} ({row['images']})"] = f"{float(row['fg_iou_per_image']):.3f}"
+    rows = [table[name] for name in _FOR]
+    return markdown(rows, {key: key for key in rows[0]})
 
 
 def accuracy(results: Path) -> str:
@@ -138,7 +182,7 @@ def fairness(results: Path) -> str:
 
 
 def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str]) -> str:
-    """One line for each file: "mean (median) foreground IoU / boundary IoU" on each set."""
+    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         shown = table.setdefault(name(row), {heading: name(row)})
@@ -146,7 +190,8 @@ def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Map
             "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
             for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
         )
-        shown[row["set"]] = f"{mean} ({median}) / {boundary}"
+        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
+        shown[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
     return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
 
 

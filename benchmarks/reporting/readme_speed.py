@@ -1,4 +1,4 @@
-"""The measured tables of README.md and of benchmarks/README.md: what it costs. Each from its results file."""
+"""The measured tables of docs/benchmarks/speed.md, each from its results file."""
 
 from __future__ import annotations
 
@@ -66,14 +66,13 @@ def speed(results: Path) -> str:
         {
             "what": "TFLite int8 against float32, 1 thread, median",
             "figure": f"{timed['tflite', 'int8'] / timed['tflite', 'fp32']:.2f}x",
-            "command": "`portraitnet benchmark BUNDLE --rivals`",
+            "command": "`portraitnet benchmark latency BUNDLE --rivals`",
         },
         *(
             {
                 "what": f"live at 720p, {row['contestant'].removeprefix('portraitnet-')}, `webcam --threads 2`",
-                "figure": f"{float(row['frames_per_second']):.0f} frames/s, "
-                f"{float(row['times_mediapipe']):.2f}x MediaPipe's own example",
-                "command": "`portraitnet benchmark --what live` ([all of it](benchmarks/README.md#live-at-720p))",
+                "figure": f"{float(row['frames_per_second']):.0f} frames/s",
+                "command": "`portraitnet benchmark live` ([details](#live-at-720p))",
             }
             for row in webcam
         ),
@@ -81,12 +80,12 @@ def speed(results: Path) -> str:
             {
                 "what": f"`run` on a 1280x720 clip, 2 threads, background {name}",
                 "figure": f"{rate:.0f} frames/s",
-                "command": "`portraitnet benchmark --what video`",
+                "command": "`portraitnet benchmark video`",
             }
             for name, rate in middle.items()
         ),
         *(
-            {"what": f"`{name}`", "figure": f"{seconds:.2f} s", "command": "`portraitnet benchmark --what startup`"}
+            {"what": f"`{name}`", "figure": f"{seconds:.2f} s", "command": "`portraitnet benchmark startup`"}
             for name, seconds in start.items()
         ),
     ]
@@ -94,32 +93,30 @@ def speed(results: Path) -> str:
         {
             "what": f"training on {fed['device']}, batch {fed['batch']} at 224x224; of the network alone on one batch",
             "figure": f"{float(fed['images_per_second']):.0f} images/s; {float(fed['of_the_network_alone']):.2f}x",
-            "command": "`portraitnet benchmark --what training --data DIR`",
+            "command": "`portraitnet benchmark training --data DIR`",
         }
     )
     return markdown(rows, {"what": "what", "figure": "measured", "command": "command"})
 
 
 def live(results: Path) -> str:
-    """The live pipeline at 720p beside MediaPipe's example: rate, delay, memory; and laying on by itself."""
+    """The live pipeline at 720p: rate, delay, memory; and compositing by itself."""
     rows, measured = [], read_csv(results / "live_720p.csv")
     for row in measured:
-        ours = bool(row["delay_ms"])
-        rows.append(
-            {
-                "contestant": row["contestant"],
-                "threads": row["threads"] or "–",
-                "frames/s": f"{float(row['frames_per_second']):.0f}",
-                "of MediaPipe's": f"{float(row['times_mediapipe']):.2f}x",
-                "delay at 30 frames/s": f"{float(row['delay_ms']):.0f} ms" if ours else "–",
-                "memory grew by": f"{float(row['growth_mb']):.1f} MB in {row['soak_frames']} frames" if ours else "–",
-            }
-        )
-    laying, copy = (float(measured[0][key]) for key in ("laying_on_ms", "copy_of_as_many_bytes_ms"))
+        if row["delay_ms"]:
+            rows.append(
+                {
+                    "model": row["contestant"],
+                    "threads": row["threads"],
+                    "frames/s": f"{float(row['frames_per_second']):.0f}",
+                    "delay at 30 frames/s": f"{float(row['delay_ms']):.0f} ms",
+                    "memory grew by": f"{float(row['growth_mb']):.1f} MB in {row['soak_frames']} frames",
+                }
+            )
+    composed, copy = (float(measured[0][key]) for key in ("laying_on_ms", "copy_of_as_many_bytes_ms"))
     return (
         f"{markdown(rows, {key: key for key in rows[0]})}\n\n"
-        f"Laying a person on a picture, by itself: {laying:.2f} ms; a copy of as many bytes: {copy:.2f} ms "
-        f"({laying / copy:.2f}x)."
+        f"Compositing by itself: {composed:.2f} ms; a copy of as many bytes: {copy:.2f} ms ({composed / copy:.2f}x)."
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..contract import MODEL_JSON, Artefact, Backend, Contract
 from ..errors import InputError
-from ..files import bytes_of, exists, refuse_address, sha256_of
+from ..files import bytes_of, sha256_of
+from ..shipped import default_weights, find_model
 from .coreml import CoreMLBackend
-from .litert import TfliteBackend
+from .litert import TfliteBackend, contract_inside
 from .onnx import OnnxBackend, open_session
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CoreMLBackend",
     "OnnxBackend",
     "TfliteBackend",
+    "contract_inside",
     "default_weights",
     "find_model",
     "open_backend",
@@ -28,8 +30,6 @@ __all__ = [
 
 MODEL_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
 MAX_MODEL_BYTES = 1 << 30
-_WEIGHTS = Path(__file__).parent.parent / "weights"
-_ROLES = {"fast": "nano", "balanced": "mobile", "best": "large"}
 _PREFERENCE = [  # fastest first, on a CPU
     ("tflite", "int8"),
     ("tflite", "fp32"),
@@ -40,36 +40,12 @@ _PREFERENCE = [  # fastest first, on a CPU
 ]
 
 
-def default_weights() -> Path:
-    """The model that ships with the package. Raises InputError when this installation lacks it."""
-    return find_model("mobile")
-
-
-def find_model(name: str | Path) -> Path:
-    """The shipped model of that name ("mobile" is portraitnet-mobile.tflite, "best" the most accurate), or a path.
-
-    A name goes before a folder of that name in the working directory: write ./mobile for the folder.
-    """
-    refuse_address(str(name))
-    shipped = {path.stem.removeprefix("portraitnet-"): path for path in sorted(_WEIGHTS.glob("*.tflite"))}
-    named = _ROLES.get(str(name), str(name))
-    if named in shipped:
-        return shipped[named]
-    if exists(name):
-        return Path(name)
-    if not shipped:
-        raise InputError("this installation holds no shipped weights; name a model file or an exported bundle")
-    raise InputError(f"{name} does not exist; models that ship: {', '.join(shipped)}")
-
-
 def open_backend(path: str | Path, threads: int = 2) -> Backend:
-    """Open a bundle folder (its fastest artefact, hash checked) or one loose model file.
+    """Open a shipped model by name, a bundle folder (its fastest artefact, hash checked) or one loose model file.
 
     `threads` is the number of CPU threads. Raises InputError when the file is not a model with our contract.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
+    path = find_model(path)
     if threads < 1:
         raise InputError(f"threads must be at least 1, not {threads}")
     if path.is_dir() and path.suffix != ".mlpackage":

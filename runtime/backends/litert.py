@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..console import quiet_stderr
-from ..contract import METADATA_KEY
+from ..contract import METADATA_KEY, Contract
 from ..errors import InputError
+from .announcements import allocate
 from .checks import check_batch, check_shapes, embedded_contract, first_line
+from .memory import MAX_TENSOR_BYTES, peak_tensor_bytes
 
 
 class TfliteBackend:
@@ -26,10 +28,10 @@ class TfliteBackend:
             from ai_edge_litert.interpreter import Interpreter
 
             make_interpreter = Interpreter
-        self.contract = embedded_contract(path, _tflite_metadata(path))
+        self.contract = contract_inside(path)
+        check_memory(path)
         try:
-            with quiet_stderr():  # XNNPACK announces itself
-                self.interpreter = make_interpreter(str(path), num_threads=threads)
+            self.interpreter = make_interpreter(str(path), num_threads=threads)
             inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
             if len(inputs) != 1 or len(outputs) != 1:
                 raise InputError(f"{path}: expected one input and one output")
@@ -37,8 +39,7 @@ class TfliteBackend:
             check_shapes(path, self.contract, self._input["shape"], self._output["shape"])
             if self._input["dtype"] not in (np.uint8, np.float32):
                 raise InputError(f"{path} takes {self._input['dtype'].__name__}; expected uint8 or float32 input")
-            with quiet_stderr():
-                self.interpreter.allocate_tensors()
+            allocate(self.interpreter)
         except InputError:
             raise
         except (ValueError, RuntimeError) as error:
@@ -62,21 +63,40 @@ class TfliteBackend:
         return (scores.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def _tflite_metadata(path: Path) -> bytes | None:
-    """The metadata buffer named METADATA_KEY, read in place: no weights are unpacked."""
+def contract_inside(path: Path) -> Contract:
+    """The contract that a .tflite carries, read without opening it in a runtime. Raises InputError when it has none."""
+    data = path.read_bytes()
+    return embedded_contract(path, _parsed(path, data, partial(_metadata, data)))
+
+
+def check_memory(path: Path) -> None:
+    """Refuse a .tflite whose tensors would take more than MAX_TENSOR_BYTES, before anything is allocated."""
+    peak = _parsed(path, path.read_bytes(), peak_tensor_bytes)
+    if peak > MAX_TENSOR_BYTES:
+        raise InputError(
+            f"{path} asks for {peak / 2**30:.1f} GiB of memory (at most {MAX_TENSOR_BYTES / 2**30:.0f}): "
+            "not a model of this project"
+        )
+
+
+def _parsed(path: Path, data: bytes, read: Callable[[Any], Any]) -> Any:
+    """`read` of the schema's Model over untrusted bytes; weights are not unpacked. Raises InputError for nonsense."""
     from ai_edge_litert.schema_py_generated import Model
 
-    data = path.read_bytes()
     try:
         if len(data) < 16 or not Model.ModelBufferHasIdentifier(data, 0):
             raise ValueError("no TFL3 mark")
-        model = Model.GetRootAs(data, 0)
-        for i in range(model.MetadataLength()):
-            entry = model.Metadata(i)
-            if entry.Name() == METADATA_KEY.encode():
-                return _buffer_bytes(data, model.Buffers(entry.Buffer()))
-    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, struct.error) as error:
+        return read(Model.GetRootAs(data, 0))
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, MemoryError, struct.error) as error:
         raise InputError(f"{path} is not a TFLite model: {first_line(error)}") from error
+
+
+def _metadata(data: bytes, model: Any) -> bytes | None:
+    """The metadata buffer named METADATA_KEY."""
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        if entry.Name() == METADATA_KEY.encode():
+            return _buffer_bytes(data, model.Buffers(entry.Buffer()))
     return None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +13,48 @@ import numpy as np
 from ..contract import METADATA_KEY
 from ..errors import InputError
 from .checks import check_batch, check_shapes, embedded_contract, first_line
+from .memory import MAX_TENSOR_BYTES
+
+MAX_SESSION_BYTES = MAX_TENSOR_BYTES  # of all sessions of a process together, weights too
+_FATAL = 4
 
 
 def open_session(path: Path, threads: int) -> Any:
     """An onnxruntime.InferenceSession on the CPU. Raises InputError when the file cannot be run."""
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Idle threads that spin cost a video run a third of the processor, which decoding and encoding need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.log_severity_level = _FATAL  # what goes wrong is raised, too
+    with _failures(path):
         # As bytes: a file of unknown origin cannot then name other files to read weights from.
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+@lru_cache
+def _limit_memory() -> None:
+    """One allocator for all sessions of the process, so that a small file cannot ask for all of the memory."""
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    limit = onnxruntime.OrtArenaCfg({"max_mem": MAX_SESSION_BYTES})
+    onnxruntime.create_and_register_allocator(place, limit)
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """ONNX Runtime's exceptions, which share no class of their own, as InputErrors."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    try:
+        yield
     except (
         errors.EPFail,
         errors.Fail,
@@ -35,6 +64,9 @@ def open_session(path: Path, threads: int) -> Any:
         errors.NotImplemented,
         errors.RuntimeException,
     ) as error:
+        if "Available memory" in str(error):
+            reason = f"asks for more than {MAX_SESSION_BYTES >> 30} GiB of memory: not a model of this project"
+            raise InputError(f"{path} {reason}") from error
         raise InputError(f"{path} is not an ONNX model that can be run: {first_line(error)}") from error
 
 
@@ -43,14 +75,19 @@ class OnnxBackend:
 
     def __init__(self, path: Path, threads: int) -> None:
         self.session = open_session(path, threads)
-        self.contract = embedded_contract(path, self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        try:
+            text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+            inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+            self._path, self._input = path, inputs[0].name if inputs else ""
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is damaged: its names or its metadata are not UTF-8") from error
+        self.contract = embedded_contract(path, text)
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(uint8)":
             raise InputError(f"{path}: expected one uint8 input and one output")
         check_shapes(path, self.contract, inputs[0].shape, outputs[0].shape)
-        self._input = inputs[0].name
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 batch x height x width x 3 -> float32 batch x height x width x channels."""
         check_batch(self.contract, batch)
-        return self.session.run(None, {self._input: batch})[0]
+        with _failures(self._path):
+            return self.session.run(None, {self._input: batch})[0]

@@ -15,27 +15,26 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
+from ..constants import SHARED
 from ..errors import InputError
 from ..files import refuse_address
 from ..geometry import resize
 from ..media.images import load_image
 from ..media.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from . import loops
+from .kernels import kernels
 
 if TYPE_CHECKING:
     from ..media.video import Frame, VideoReader
 
-DEFAULT_BLUR = 2.0
-_MAX_BLUR = 20.0
+DEFAULT_BLUR = SHARED["blur"]["default"]
+_MAX_BLUR = SHARED["blur"]["most"]
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """`image` where alpha is full, `background` where it is 0; both uint8 height x width x 3."""
     if image.shape != (*alpha.shape, 3) or background.shape != image.shape:
         raise ValueError(f"sizes differ: picture {image.shape}, background {background.shape}, alpha {alpha.shape}")
-    result = np.empty(image.shape, np.uint8)
-    loops.lay(*map(loops.rows, (image, background, _bytes(alpha), result)))
-    return result
+    return kernels().blend(image, background, _bytes(alpha))
 
 
 def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
@@ -53,10 +52,10 @@ def blurred(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR
     height, width = alpha.shape
     sigma = strength / 100 * max(height, width)
     # A picture that will be blurred by many pixels loses nothing when it is first shrunk by fewer.
-    factor = max(1, int(sigma / 3))
+    factor = max(1, int(sigma / SHARED["blur"]["pixels"]))
     size = max(1, height // factor), max(1, width // factor)
     # The power shuts out pixels that shrinking mixed with the person; the rest keeps a sum above zero everywhere.
-    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + 1e-4
+    weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + SHARED["blur"]["floor"]
     colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
     mixed = cv2.GaussianBlur(colour, (0, 0), small_sigma)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-BLACK, WHITE = 0.1, 0.9  # alpha that becomes 0 and 255; in between it grows evenly
+from ..constants import SHARED
+
+BLACK, WHITE = SHARED["levels"]["black"], SHARED["levels"]["white"]  # alpha that becomes 0 and 255; linear in between
 
 
 def levels(alpha: np.ndarray) -> np.ndarray:

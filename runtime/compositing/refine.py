@@ -10,13 +10,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..constants import SHARED
 from .levels import levels
 
-# Chosen on half of the held-out photographs, checked on the other half (benchmarks/README.md).
-_SMALL = 160  # longer side, in pixels, of the picture on which windows are fitted
-_LARGE = 640  # of the one to which they are applied; alpha grows to the photograph's own size from there
-_RADIUS = 3  # of a window, in pixels of the small picture
-_SMOOTHNESS = 1e-4  # colour variance (of 1) below which a window counts as flat
+# Chosen on half of the held-out photographs, checked on the other half (docs/benchmarks/accuracy.md).
+_SMALL = SHARED["refine"]["small"]  # longer side, in pixels, of the picture on which windows are fitted
+_LARGE = SHARED["refine"]["large"]  # of the one they are applied to; alpha grows to the photograph's size from there
+_RADIUS = SHARED["refine"]["radius"]  # of a window, in pixels of the small picture
+_SMOOTHNESS = SHARED["refine"]["smoothness"]  # colour variance (of 1) below which a window counts as flat
 
 
 def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Temporal smoothing of alpha: holds still what only trembles, and lets real motion through at once.
+"""Temporal smoothing of alpha: holds noise still and lets real motion through at once.
 
 A pixel whose alpha moves little from one frame to the next follows slowly; one whose alpha jumps follows fully.
 There is no delay and no look ahead.
@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constants import SHARED
+
 # Chosen on clips of eight real portraits, still and moving (benchmarks/quality/flicker.py): a third of the flicker or
 # less, and at most 0.3 points of IoU lost at edges that move.
-FOLLOW = 0.1  # share of a small change that is taken over in a frame's time, at 30 frames/s
-TREMBLE, MOTION = 0.05, 0.4  # changes of alpha: below the first all is trembling, above the second all is motion
-_FRAME = 1 / 30
-_PAUSE = 0.5  # seconds after which what was seen before tells nothing
+_CHOSEN = SHARED["smoothing"]
+FOLLOW = _CHOSEN["follow"]  # share of a small change that is taken over in a frame's time, at 30 frames/s
+TREMBLE, MOTION = (
+    _CHOSEN["tremble"],
+    _CHOSEN["motion"],
+)  # changes of alpha: noise below, motion above
+_FRAME = 1 / _CHOSEN["frames_per_second"]
+_PAUSE = _CHOSEN["pause"]  # seconds after which the last alpha says nothing about this one
 
 
 class AlphaSmoother:

@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ..compositing.fringe import without_fringe
 from ..compositing.levels import levels
 from ..compositing.refine import refine_alpha
 from ..compositing.smoothing import AlphaSmoother
@@ -39,10 +38,6 @@ class Mask:
         if refine:
             return refine_alpha(image, self.box.content(self.alpha))
         return resize(self._levelled, image.shape[:2])
-
-    def own_colours(self, image: np.ndarray) -> np.ndarray:
-        """`image` without the old background's colours at the person's outline."""
-        return without_fringe(image, self._levelled)
 
     @cached_property
     def _levelled(self) -> np.ndarray:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compositing.loops import compile_loops
 from ..errors import InputError
 from ..media.memory import keep_freed_memory
 from ..segmenter import Segmenter
@@ -69,7 +68,7 @@ class LivePipeline:
 
     >>> with LivePipeline(source, [segmenter]) as pipeline:
     ...     for shown in pipeline:
-    ...         frame = scene.compose(shown.mask.own_colours(shown.image), shown.mask.of(shown.image))
+    ...         frame = scene.compose(shown.image, shown.mask.of(shown.image))
 
     `segmenters` are copies of one model, each with a picture of its own; `change` is applied to pictures as they come.
     """
@@ -90,7 +89,6 @@ class LivePipeline:
 
     def __enter__(self) -> LivePipeline:
         keep_freed_memory()
-        compile_loops()
         self._capturing.start()
         self._inference.start()
         return self

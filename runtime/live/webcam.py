@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..compositing.composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
+from ..compositing.fringe import without_fringe
 from ..compositing.overlay import write_line
 from ..errors import InputError
 from ..media.images import save_image
@@ -119,7 +120,7 @@ class Webcam:
         alpha = shown.mask.of(shown.image, self.refine)
         scene = self.controls.background
         opaque = _NOTHING if isinstance(scene, Cutout) else scene
-        image = shown.mask.own_colours(shown.image) if shows_fringe(scene) else shown.image
+        image = without_fringe(shown.image, alpha) if shows_fringe(scene) else shown.image
         picture = opaque.compose(image, alpha, max(0.0, seconds))
         pipeline.statistics.add("composite", time.monotonic() - began)
         if self.controls.snapshot:

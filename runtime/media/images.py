@@ -26,25 +26,24 @@ QUALITY = 95  # of JPEG, WebP and AVIF
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _MOST_SIDE = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535, ".avif": 65_536}  # pixels
-_SMALLER = f"the limit is {MAX_PIXELS // 1_000_000} megapixels: make it smaller first"
 _MOST_REPAIRED = 1 << 28  # bytes
 _FILL_GREY = 128  # what libjpeg puts where data is missing
 _MOST_MISSING = 1 / 8  # of a JPEG's height
 
 
-def load_image(path: str | Path) -> np.ndarray:
+def load_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a picture as uint8 RGB height x width x 3, upright (EXIF), in sRGB, transparency laid on white.
 
     CMYK, palette, grey and 16-bit pictures are converted. Raises InputError for what is not a whole picture of
-    at most 100 megapixels.
+    at most `max_pixels`, which are counted before it is decoded.
     """
-    return on_white(load_rgba(path))
+    return on_white(load_rgba(path, max_pixels))
 
 
-def load_rgba(path: str | Path) -> np.ndarray:
+def load_rgba(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """As `load_image`, but a picture with transparency comes as uint8 height x width x 4, straight alpha."""
     path = Path(path)
-    image = open_image(path)
+    image = open_image(path, max_pixels)
     if image.mode == "F":
         raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
@@ -59,23 +58,6 @@ def on_white(image: np.ndarray) -> np.ndarray:
         return image
     rgba = Image.fromarray(image)
     return np.array(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
-
-
-def load_mask(path: str | Path) -> np.ndarray:
-    """Read a label picture as uint8 height x width; palette indices stay indices, 1-bit masks become 0/1."""
-    image = open_image(Path(path))
-    if image.mode in ("P", "L", "1"):
-        return np.array(image).astype(np.uint8)
-    if image.mode in ("RGB", "RGBA", "LA"):
-        channels = np.array(image.convert("RGB"))
-        if (channels == channels[..., :1]).all():
-            return np.ascontiguousarray(channels[..., 0])
-    raise InputError(f"{path}: a mask must be an 8-bit grey or palette picture, this one is {image.mode}")
-
-
-def load_alpha_channel(path: str | Path) -> np.ndarray:
-    """Read the transparency of a picture as uint8 height x width, 255 where it is opaque."""
-    return np.array(open_image(Path(path)).convert("RGBA").getchannel("A"))
 
 
 def save_image(path: str | Path, image: np.ndarray | Image.Image, quality: int = QUALITY) -> None:
@@ -136,16 +118,16 @@ def list_images(folder: str | Path) -> list[Path]:
     return found
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The decoded picture, upright, in its own mode and colours, its size checked from the header first."""
     require_file(path)
     with _clear_errors(path):
         try:
-            return _decode(path, path)
+            return _decode(path, path, max_pixels)
         except OSError as error:
             if "truncated" not in str(error) or not _is_repairable_jpeg(path):
                 raise
-            return _without_its_end(path)
+            return _without_its_end(path, max_pixels)
 
 
 def opaque_pixels(path: Path) -> int:
@@ -162,7 +144,7 @@ def _clear_errors(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path} is too large ({error}); {_SMALLER}") from error
+        raise InputError(f"{path} is too large ({error}); {_smaller(MAX_PIXELS)}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a picture of a known kind ({', '.join(_FORMATS)}, HEIF)") from error
     except InputError:
@@ -173,10 +155,10 @@ def _clear_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short: {error}") from error
 
 
-def _decode(source: Path | io.BytesIO, path: Path) -> Image.Image:
+def _decode(source: Path | io.BytesIO, path: Path, max_pixels: int) -> Image.Image:
     with Image.open(source, formats=_formats(path)) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise InputError(f"{path} is {image.width}x{image.height} pixels; {_SMALLER}")
+        if image.width * image.height > max_pixels:
+            raise InputError(f"{path} is {image.width}x{image.height} pixels; {_smaller(max_pixels)}")
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format not in ("MPO", "HEIF"):  # phones add depth maps and previews
             notice(f"{path} holds {frames} pictures; only the first is used")
@@ -185,14 +167,18 @@ def _decode(source: Path | io.BytesIO, path: Path) -> Image.Image:
         return image
 
 
+def _smaller(max_pixels: int) -> str:
+    return f"the limit is {max_pixels / 1e6:g} megapixels: make it smaller first"
+
+
 def _is_repairable_jpeg(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"\xff\xd8" and path.stat().st_size <= _MOST_REPAIRED
 
 
-def _without_its_end(path: Path) -> Image.Image:
+def _without_its_end(path: Path, max_pixels: int) -> Image.Image:
     """A JPEG that stops early, as viewers show it, when at most an eighth of it is missing."""
-    image = _decode(io.BytesIO(path.read_bytes() + b"\xff\xd9"), path)
+    image = _decode(io.BytesIO(path.read_bytes() + b"\xff\xd9"), path, max_pixels)
     present = np.flatnonzero((np.asarray(image) != _FILL_GREY).reshape(image.height, -1).any(1))
     missing = 1 - (present[-1] + 1 if len(present) else 0) / image.height
     if missing > _MOST_MISSING:

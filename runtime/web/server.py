@@ -1,13 +1,14 @@
-"""A server for one page: a fixed list of files, nothing else, whatever is asked for.
+"""A server for one page: a fixed list of files, nothing else, whatever the request.
 
-It binds to loopback unless told otherwise; on a network every address begins with a secret word. The headers isolate
-the page, which is what gives WebAssembly its threads.
+It binds to loopback by default; on a network every address begins with a secret word. The headers isolate
+the page, which is what gives WebAssembly its threads. Files whose name has their content's hash are kept by browsers for
+ever, all others are checked by ETag; what shrinks is sent compressed.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,86 +25,115 @@ from typing import Any
 from ..backends import MAX_MODEL_BYTES, TfliteBackend
 from ..errors import InputError
 
-PAGE = Path(__file__).parent / "page"
+DIST = Path(__file__).parent / "dist"  # what `make web` builds; wheels bring it
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".wasm": "application/wasm",
     ".svg": "image/svg+xml",
     ".tflite": "application/octet-stream",
+    ".onnx": "application/octet-stream",
     ".webmanifest": "application/manifest+json",
 }
-_PACKAGES = {"core": "@litertjs/core", "wasm-utils": "@litertjs/wasm-utils"}
+_HASHED = re.compile(r"-[0-9A-Za-z]{8,10}(\.\w+$|/)")
 _CONNECTIONS = 32  # at once; a browser opens six
 _MAX_BODY = 256 << 10  # bytes that a page may send back
 _PATIENCE = 10.0  # seconds for a whole request to arrive, and for the client to take each part of the answer
+_WORTH = 0.95  # compressed size over plain size, above which the plain file is sent
+
+_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+        "connect-src 'self' blob:; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 @dataclass(frozen=True)
 class Resource:
-    """What an address gives: a file, or text made when the server started."""
+    """What an address gives: a file, or text made when the server started. `hashed`: the address names the content."""
 
     type: str
     file: Path | None = None
     content: bytes = b""
+    hashed: bool = False
+
+    @property
+    def plain(self) -> bytes:
+        return self.file.read_bytes() if self.file else self.content
+
+    @cached_property
+    def tag(self) -> str:
+        """ETag of the content when it was first asked for."""
+        return f'"{hashlib.sha256(self.plain).hexdigest()[:20]}"'
+
+    @cached_property
+    def packed(self) -> bytes | None:
+        """The content by gzip; None where that saves next to nothing, as for most models."""
+        plain = self.plain
+        packed = gzip.compress(plain, 6, mtime=0)
+        return packed if len(packed) < _WORTH * len(plain) else None
 
 
-def resources(models: list[Path], page: Path = PAGE) -> dict[str, Resource]:
-    """Every address of the site. Raises InputError when the page's packages are not installed, or for a bad model."""
-    modules = page / "node_modules"
-    if not (modules / _PACKAGES["core"]).is_dir():
-        raise InputError(f"the page's packages are not installed: run `npm ci` in {page} (`make web` does it)")
+def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
+    """The built page `name` with what all pages share, by address. Raises InputError when the pages are not built."""
+    folder = dist / name
+    if not (folder / "index.html").is_file():
+        raise InputError(
+            f"the browser page is not built: run `make web` in a checkout (it needs Node.js); looked in {dist}"
+        )
     site: dict[str, Resource] = {}
-    for path in sorted(page.iterdir()):
-        if path.suffix in _TYPES and not path.name.startswith((".", "package")):
-            site[path.name] = Resource(_TYPES[path.suffix], path)
-    for short, name in _PACKAGES.items():
-        for path in sorted((modules / name).rglob("*")):
-            if path.suffix in (".js", ".wasm") and path.is_file():
-                address = f"lib/{short}/{path.relative_to(modules / name).as_posix()}"
-                site[address] = Resource(_TYPES[path.suffix], path)
+    for path in sorted([*folder.rglob("*"), *(dist / "shared").rglob("*")]):
+        if path.suffix in _TYPES and path.is_file():
+            root = folder if path.is_relative_to(folder) else dist
+            address = path.relative_to(root).as_posix()
+            site[address] = Resource(_TYPES[path.suffix], path, hashed=bool(_HASHED.search(address)))
+    site[""] = site["index.html"]
+    return site
+
+
+def resources(models: list[Path], dist: Path = DIST) -> dict[str, Resource]:
+    """Every address of the page of `serve`. Raises InputError when it is not built, or for a bad model."""
+    site = page_files("app", dist)
     listed = []
     for model in models:
         contract = _contract(model)
-        address = f"models/{model.name}"
-        site[address] = Resource(_TYPES[".tflite"], model)
+        address = model_address(model)
+        site[address] = model_resource(model)
         facts = {name: getattr(contract, name) for name in ("name", "height", "width", "geometry")}
-        listed.append(facts | {"url": address})
+        listed.append(facts | {"url": address, "bytes": model.stat().st_size})
     site["models.json"] = Resource(_TYPES[".json"], None, json.dumps(listed).encode())
-    site[""] = site["index.html"]
     return site
+
+
+def model_address(model: Path) -> str:
+    """Address of a model's file, with the hash of its content. Raises InputError for a name that an address cannot take."""
+    if not re.fullmatch(r"[\w.-]+", model.name):
+        raise InputError(f"{model.name}: a model's file name here has letters, digits, dots and dashes only")
+    return f"models/{model.stem}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}{model.suffix}"
+
+
+def model_resource(model: Path) -> Resource:
+    return Resource(_TYPES[model.suffix], model, hashed=True)
 
 
 def _contract(model: Path) -> Any:
     if model.suffix != ".tflite" or not model.is_file() or model.stat().st_size > MAX_MODEL_BYTES:
         raise InputError(f"{model} is no .tflite file: the page runs those")
-    if not re.fullmatch(r"[\w.-]+", model.name):
-        raise InputError(f"{model.name}: a model's file name here has letters, digits, dots and dashes only")
+    model_address(model)
     contract = TfliteBackend(model, 1).contract
     if contract.task != "portrait":
         raise InputError(f"{model} tells {len(contract.classes)} classes apart; the page wants a portrait model")
     return contract
-
-
-def security_headers(index: bytes) -> dict[str, str]:
-    """What every answer carries; scripts inside the page are allowed by their hashes."""
-    inline = re.findall(rb"<script[^>]*>(.+?)</script>", index, re.DOTALL)
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in inline)
-    return {
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Embedder-Policy": "require-corp",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": (
-            f"default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' {hashes}; worker-src 'self' "
-            "blob:; connect-src 'self' blob:; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
-            "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
-    }
 
 
 class PageServer(ThreadingHTTPServer):
@@ -126,8 +157,6 @@ class PageServer(ThreadingHTTPServer):
     ) -> None:
         self.site, self.host, self.token = site, host, token
         self.receivers = receivers or {}
-        index = site["index.html"]
-        self.headers = security_headers(index.file.read_bytes() if index.file else index.content)
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
         self._context: ssl.SSLContext | None = None
         if certificate:
@@ -236,10 +265,20 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self.send_error(404)
             return
-        content = found.file.read_bytes() if found.file else found.content
-        self.send_response(200)
+        packed = found.packed if "gzip" in self.headers.get("Accept-Encoding", "") else None
+        known = found.tag in self.headers.get("If-None-Match", "")
+        self.send_response(304 if known else 200)
+        self.send_header("ETag", found.tag)
+        self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Cache-Control", "public, max-age=31536000, immutable" if found.hashed else "no-cache")
+        if known:
+            self.end_headers()
+            return
+        content = found.plain if packed is None else packed
         self.send_header("Content-Type", found.type)
         self.send_header("Content-Length", str(len(content)))
+        if packed is not None:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         if body:
             self.wfile.write(content)
@@ -252,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Every answer, errors too, carries the site's headers."""
-        for name, value in self.server.headers.items():
+        for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 
+from portraitnet.benchmarks.arm import raw_input, raw_output
 from portraitnet.benchmarks.reporting.table import LATENCY_COLUMNS
+from portraitnet.runtime.backends import default_weights, open_backend
 from portraitnet.runtime.compositing.composite import blend, blur_background, replace_background
+from portraitnet.runtime.compositing.fringe import without_fringe
 from portraitnet.runtime.compositing.levels import levels
 from portraitnet.runtime.compositing.refine import refine_alpha
 from portraitnet.runtime.compositing.smoothing import AlphaSmoother
+from portraitnet.runtime.contract import Artefact
+from portraitnet.runtime.files import bytes_of, sha256_of
 from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
 
+RUNTIME = Path(__file__).parents[2] / "runtime"
 
-def write_golden(folder: Path, bundle: Path, tensors: dict[str, dict[str, object]]) -> None:
-    """Write index.json and the arrays it names; `bundle` is an exported one, `tensors` are its TFLite's."""
+
+def write_golden(folder: Path) -> None:
+    """Write index.json and the arrays that it names."""
     writer = _Writer(folder)
-    contract = json.loads((bundle / "model.json").read_text())
-    (artefact,) = [a for a in contract["artefacts"] if a["format"] == "tflite"]
     index = {
         "letterboxes": _letterboxes(),
         "frames": _frames(writer),
@@ -29,20 +38,40 @@ def write_golden(folder: Path, bundle: Path, tensors: dict[str, dict[str, object
         "alphas": [_alpha(writer)],
         "composites": _composites(writer),
         "percentiles": _percentiles(),
-        "contracts": [
-            {
-                "json": writer.raw((bundle / "model.json").read_bytes()),
-                "tflite": writer.raw((bundle / artefact["file"]).read_bytes()),
-                "name": contract["name"],
-                "height": contract["height"],
-                "width": contract["width"],
-                "sha256": artefact["sha256"],
-                **tensors,
-            }
-        ],
+        "contracts": [_contract(writer)],
+        "plans": _plans(writer),
+        "constants": [json.loads((RUNTIME / "constants.json").read_text())],
         "benchmark": [{"columns": list(LATENCY_COLUMNS)}],
     }
     (folder / "index.json").write_text(json.dumps(index))
+
+
+def _contract(writer: _Writer) -> dict[str, object]:
+    """The shipped model, its model.json, what LiteRT says of its tensors, and what it makes of one input."""
+    model = default_weights()
+    artefact = Artefact(model.name, "tflite", "int8", sha256_of(model), bytes_of(model))
+    contract = dataclasses.replace(open_backend(model).contract, artefacts=(artefact,))
+    contract.write(writer.folder)
+    interpreter = Interpreter(str(model))
+    given = raw_input(model)
+    return {
+        "json": "model.json",
+        "tflite": writer.raw(model.read_bytes()),
+        "name": contract.name,
+        "height": contract.height,
+        "width": contract.width,
+        "sha256": artefact.sha256,
+        "input": _tensor(interpreter.get_input_details()[0]),
+        "output": _tensor(interpreter.get_output_details()[0]),
+        "pixels": writer(given),
+        "alpha": writer(raw_output(model, given)),
+    }
+
+
+def _tensor(details: dict[str, Any]) -> dict[str, object]:
+    scale, zero_point = details["quantization"]
+    shape = [int(side) for side in details["shape"]]
+    return {"shape": shape, "dtype": details["dtype"].__name__, "scale": scale, "zero_point": zero_point}
 
 
 class _Writer:
@@ -53,6 +82,9 @@ class _Writer:
     def __call__(self, array: np.ndarray) -> str:
         assert array.dtype in (np.uint8, np.float32)
         return self.raw(np.ascontiguousarray(array).tobytes())
+
+    def read(self, name: str) -> np.ndarray:
+        return np.frombuffer((self.folder / name).read_bytes(), np.uint8)
 
     def raw(self, content: bytes) -> str:
         self.count += 1
@@ -117,6 +149,7 @@ def _frame(
     left, top, wide, tall = crop
     upright = np.rot90(rgb[top : top + tall, left : left + wide], -degrees // 90)
     upright = np.ascontiguousarray(upright[:, ::-1] if mirror else upright)
+    case |= {"upright": writer(upright), "upright_size": list(upright.shape[:2])}
     return {**case, "wanted": writer(Letterbox.fit(upright.shape[:2], target, geometry).apply(upright))}
 
 
@@ -183,6 +216,58 @@ def _composites(writer: _Writer) -> list[dict[str, object]]:
     return [{**shared, **case} for case in cases]
 
 
+def _plans(writer: _Writer) -> list[dict[str, object]]:
+    """Whole frames for the GPU: camera planes and the model's alpha in, the model's input and the composed picture out."""
+    cases = []
+    looks: list[dict[str, object]] = [
+        {"scene": "none"},
+        {"scene": "colour", "colour": [32, 128, 96]},
+        {"scene": "picture", "picture_size": [70, 50]},
+        {"scene": "blur", "strength": 2.0},
+        {"scene": "blur", "strength": 6.0},
+        {"scene": "colour", "colour": [255, 255, 255], "refine": True},
+        {"scene": "blur", "strength": 2.0, "refine": True},
+    ]
+    turns = [(0, False), (90, True), (180, False), (270, True), (0, True), (270, False), (90, False)]
+    for number, (look, (degrees, mirror)) in enumerate(zip(looks, turns, strict=True)):
+        kind = ("yuv", "nv21")[number % 2]
+        sensor = ((640, 480), (320, 192), (1280, 720))[number % 3]
+        crop = (4, 2, sensor[0] - 10, sensor[1] - 6) if number == 1 else (0, 0, *sensor)
+        case = _frame(writer, kind, sensor, crop, degrees, mirror, (160, 160), GEOMETRIES_BY_TURN[number % 2])
+        cases.append({**case, **_composed(writer, case, look), "name": f"{number}", "chroma": [0, 0]})
+    return cases
+
+
+GEOMETRIES_BY_TURN = (LETTERBOX, next(name for name in GEOMETRIES if name.startswith("stretch-")))
+
+
+def _composed(writer: _Writer, case: dict[str, Any], look: dict[str, Any]) -> dict[str, object]:
+    """What Python makes of a frame's upright picture (which `_frame` made again from its planes)."""
+    image = writer.read(case["upright"]).reshape(*case["upright_size"], 3)
+    box = Letterbox.fit(image.shape[:2], case["target"], case["geometry"])
+    alpha = cv2.GaussianBlur((_blob(case["target"]) > 0.5).astype(np.float32), (0, 0), 2)
+    alpha = np.rint(alpha * 255).astype(np.uint8)
+    content = box.content(alpha.astype(np.float32) / 255)
+    if look.get("refine"):
+        mask = refine_alpha(image, content)
+    else:
+        mask = Letterbox(image.shape[:2], content.shape, 0, 0, *content.shape).undo(levels(content))
+    facts: dict[str, Any] = {"refine": False, **look, "alpha": writer(alpha)}
+    if look["scene"] == "none":
+        composed = image
+    elif look["scene"] == "blur":
+        composed = blur_background(image, mask, look["strength"])
+    else:
+        person = without_fringe(image, mask)
+        if look["scene"] == "picture":
+            behind = picture(8, *look["picture_size"])
+            facts["picture"] = writer(behind)
+        else:
+            behind = np.array(look["colour"], np.uint8).reshape(1, 1, 3)
+        composed = replace_background(person, mask, behind)
+    return {**facts, "composed": writer(composed)}
+
+
 def _blob(size: tuple[int, int]) -> np.ndarray:
     rows, columns = np.mgrid[: size[0], : size[1]]
     return (np.hypot((rows - size[0] / 2) / size[0], (columns - size[1] / 2) / size[1]) < 0.3).astype(np.float32)
@@ -191,3 +276,7 @@ def _blob(size: tuple[int, int]) -> np.ndarray:
 def _percentiles() -> list[dict[str, object]]:
     values = np.random.default_rng(1).gamma(3, 4, 51).round(3)
     return [{"values": values.tolist(), "p50": np.percentile(values, 50), "p90": np.percentile(values, 90)}]
+
+
+if __name__ == "__main__":
+    write_golden(Path(sys.argv[1]))  # for Gradle: gradlew :core:test -Pgolden=FOLDER

@@ -147,7 +147,17 @@ def make_tflite(tmp_path):
         result.builtinOptionsType, result.builtinOptions = kind, options
         return result
 
-    def make(contract, name="tiny.tflite", metadata=None, quantized=False, float_input=False):
+    def grow(model, graph, contents, side, declared):
+        """A second output: the alpha enlarged to `side`, though the tensor's own shape says `declared`."""
+        contents.append(np.int32([side, side]).tobytes())
+        graph.tensors.append(tensor("side", [2], schema.TensorType.INT32, len(contents) - 1))
+        graph.tensors.append(tensor("large", [1, declared, declared, 1], schema.TensorType.FLOAT32))
+        count = len(graph.tensors)
+        code, options = schema.BuiltinOperator.RESIZE_BILINEAR, schema.ResizeBilinearOptionsT()
+        kind = schema.BuiltinOptions.ResizeBilinearOptions
+        graph.operators.append(operator(model, code, [1, count - 2], [count - 1], kind, options))
+
+    def make(contract, name="tiny.tflite", metadata=None, quantized=False, float_input=False, enlarged=None):
         height, width = contract.size
         model, graph = schema.ModelT(), schema.SubGraphT()
         model.version, model.operatorCodes, model.subgraphs = 3, [], [graph]
@@ -158,10 +168,6 @@ def make_tflite(tmp_path):
             entry.name, entry.buffer = METADATA_KEY, len(contents)
             model.metadata = [entry]
             contents.append(embedded.encode())
-        model.buffers = []
-        for content in contents:
-            model.buffers.append(schema.BufferT())
-            model.buffers[-1].data = list(content) or None
         types, options = schema.TensorType, schema.ReducerOptionsT()
         options.keepDims = True
         reducing = schema.BuiltinOptions.ReducerOptions
@@ -191,6 +197,12 @@ def make_tflite(tmp_path):
                 operator(model, codes.MUL, [4, 5], [1], schema.BuiltinOptions.MulOptions, schema.MulOptionsT()),
             ]
         graph.inputs, graph.outputs = [0], [1]
+        if enlarged:
+            grow(model, graph, contents, *enlarged)
+        model.buffers = []
+        for content in contents:
+            model.buffers.append(schema.BufferT())
+            model.buffers[-1].data = list(content) or None
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         path = tmp_path / name

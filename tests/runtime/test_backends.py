@@ -1,14 +1,18 @@
 import dataclasses
+import os
 import platform
 import shutil
-from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from portraitnet.runtime import Segmenter, backends
-from portraitnet.runtime.backends import default_weights, find_model, open_backend
-from portraitnet.runtime.contract import Artefact, Contract
+from portraitnet.runtime.backends import default_weights, open_backend
+from portraitnet.runtime.backends.announcements import allocate
+from portraitnet.runtime.contract import Artefact
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.files import sha256_of
 
@@ -176,6 +180,42 @@ def test_enormous_files_are_not_read(tmp_path):
         open_backend(path)
 
 
+@pytest.mark.parametrize("enlarged", [(64, 30_000), (30_000, 64)], ids=["declared", "computed"])
+def test_a_small_tflite_that_asks_for_gigabytes_is_refused_before_it_takes_them(
+    make_tflite, contract, monkeypatch, enlarged
+):
+    assert open_backend(make_tflite(contract, "modest.tflite", enlarged=(64, 64)))
+    path = make_tflite(contract, enlarged=enlarged)
+    monkeypatch.setattr(Interpreter, "allocate_tensors", lambda self: pytest.fail("memory was taken"))
+    with pytest.raises(InputError, match=r"tiny\.tflite asks for 3\.4 GiB of memory \(at most 2\)"):
+        open_backend(path)
+
+
+def test_a_small_onnx_that_asks_for_gigabytes_is_refused(make_onnx, contract, batch):
+    import onnx
+    from onnx import helper
+
+    path = make_onnx(contract)
+    model = onnx.load(path)
+    shape = helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [30_000, 30_000])
+    model.graph.initializer.append(shape)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["large"]))
+    model.graph.node.append(helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0))
+    model.graph.node.append(helper.make_node("Add", ["alpha", "sum"], ["more"]))
+    model.graph.output[0].name = "more"
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"tiny\.onnx asks for more than 2 GiB of memory"):
+        open_backend(path).run(batch)
+
+
+@pytest.mark.parametrize("inside", [b"portraitnet", b"background", b"image"])
+def test_onnx_text_that_is_not_utf8_is_one_line(make_onnx, contract, inside):
+    path = make_onnx(contract)
+    path.write_bytes(path.read_bytes().replace(inside, b"\xff" + inside[1:]))
+    with pytest.raises(InputError, match=r"tiny\.onnx"):
+        open_backend(path)
+
+
 def test_no_threads(make_onnx, contract):
     with pytest.raises(InputError, match="threads"):
         open_backend(make_onnx(contract), threads=0)
@@ -188,15 +228,6 @@ def test_coreml_names_what_runs_here(tmp_path):
         open_backend(tmp_path / "m.mlpackage")
 
 
-def test_default_weights_are_the_shipped_file():
-    shipped = Path(backends.__file__).parent.parent / "weights" / "portraitnet-mobile.tflite"
-    if shipped.exists():
-        assert isinstance(open_backend(default_weights()).contract, Contract)
-    else:
-        with pytest.raises(InputError, match="no shipped weights"):
-            default_weights()
-
-
 def test_a_certain_person_hides_the_background_wholly():
     photograph = pytest.importorskip("skimage.data").astronaut()
     alpha = Segmenter.load(default_weights())(photograph)
@@ -204,11 +235,34 @@ def test_a_certain_person_hides_the_background_wholly():
     assert alpha.min() == 0
 
 
-def test_a_shipped_model_is_found_by_its_name_and_a_file_of_that_name_wins(tmp_path, monkeypatch):
-    assert find_model("mobile") == default_weights()
-    assert find_model(default_weights()) == default_weights()
-    with pytest.raises(InputError, match=r"tiny does not exist; models that ship: .*mobile"):
-        find_model("tiny")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mobile").mkdir()
-    assert find_model("mobile") == Path("mobile")
+def test_no_library_announces_itself_on_stderr():
+    code = (
+        "from portraitnet.runtime.segmenter import Segmenter; from portraitnet.runtime.backends import default_weights;"
+        "Segmenter.load(default_weights()); Segmenter.load(default_weights())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stderr == ""
+
+
+def test_what_else_a_library_says_is_kept(capfd):
+    class Talking:
+        def allocate_tensors(self):
+            os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: no room\n")
+
+    Talking.__module__ = "a library of this test"
+    allocate(Talking())
+    assert capfd.readouterr().err == "ERROR: no room\n"
+    allocate(Talking())
+    assert "INFO" in capfd.readouterr().err  # held back once, at the delegate's creation
+
+
+def test_memory_runs_out_in_allocation_and_stderr_is_there_again(capfd):
+    class Failing:
+        def allocate_tensors(self):
+            raise RuntimeError("no room")
+
+    Failing.__module__ = "another library of this test"
+    with pytest.raises(RuntimeError, match="no room"):
+        allocate(Failing())
+    os.write(2, b"here\n")
+    assert capfd.readouterr().err == "here\n"

@@ -115,13 +115,29 @@ def test_scores_of_many_classes_are_resized_as_each_alone(size):
 
 
 def test_a_large_picture_is_shrunk_like_a_small_one():
-    """It is halved first, for speed; what comes out is the mean of the same areas to a byte or so."""
-    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8), (0, 0), 3)
-    for size in ((126, 224), (216, 256)):
-        plain = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
-        assert np.abs(resize(picture, size).astype(int) - plain).max() <= 3
-    odd_fraction = cv2.resize(picture, (256, 144), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(resize(picture, (144, 256)), odd_fraction)
+    """Halving and bilinear steps are for speed; what comes out is the mean of the same areas to a byte or so."""
+    for source in ((720, 1280), (719, 1279), (480, 640), (1081, 1919)):
+        picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (*source, 3), np.uint8), (0, 0), 3)
+        for size in ((126, 224), (216, 256), (144, 256), (189, 224), (256, 256), (400, 600)):
+            plain = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+            difference = np.abs(resize(picture, size).astype(int) - plain)
+            assert difference.max() <= 6, (source, size)
+            assert difference.mean() <= 0.8, (source, size)
+
+
+@pytest.mark.parametrize("target", [(144, 256), (256, 256), (168, 224), (200, 300), (224, 224)])
+@pytest.mark.parametrize("source", [(480, 640), (720, 1280), (721, 1279), (1080, 1920)])
+def test_no_ratio_waits_for_the_slow_mean_of_areas(source, target, monkeypatch):
+    resized, calls = cv2.resize, []
+
+    def record(image, size, **options):
+        ratios = image.shape[0] / size[1], image.shape[1] / size[0]
+        calls.append((options["interpolation"], ratios))
+        return resized(image, size, **options)
+
+    monkeypatch.setattr(cv2, "resize", record)
+    resize(np.zeros((*source, 3), np.uint8), target)
+    assert all(way == cv2.INTER_LINEAR or ratios == (2, 2) for way, ratios in calls)
 
 
 def test_halving_a_picture_again_and_again_averages_the_same_pixels():

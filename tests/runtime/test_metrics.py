@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from portraitnet.runtime.metrics import IGNORE, SegmentationScores, boundary_iou, edge_band_iou, flicker, iou
+from portraitnet.runtime.metrics import (
+    IGNORE,
+    SegmentationScores,
+    boundary_iou,
+    edge_band_iou,
+    flicker,
+    ghosts,
+    iou,
+)
 
 
 def test_iou_by_hand():
@@ -87,10 +95,52 @@ def test_each_class_has_iou_accuracy_dice_and_share_by_hand():
     assert summary["mean_dice"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
 
 
+def test_overall_and_frequency_weighted_by_hand():
+    scores = SegmentationScores.of(("background", "a", "b"))
+    truth = np.array([[0, 0, 0, 1, 1, 2, IGNORE]])
+    scores.add("a", np.array([[0, 0, 1, 1, 0, 2, 2]]), truth)
+    summary = scores.summary()
+    assert summary["overall_accuracy"] == pytest.approx(4 / 6)
+    assert summary["freqw_iou"] == pytest.approx(3 / 6 * 2 / 4 + 2 / 6 * 1 / 3 + 1 / 6 * 1)
+    portrait = SegmentationScores()
+    portrait.add("a", np.array([[0, 1, 1]]), np.array([[0, 0, 1]]))
+    assert portrait.summary()["overall_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_without_a_background_no_class_is_foreground():
+    """Cityscapes' label 0 is the road: "foreground" would mean everything else."""
+    scores = SegmentationScores.of(("road", "sky", "car"))
+    scores.add("a", np.array([[0, 1, 1]]), np.array([[0, 1, 2]]))
+    scores.add("b", np.array([[2, 2, 2]]), np.array([[0, 0, 2]]))
+    assert not {"fg_iou_per_image", "fg_iou_median", "boundary_iou", "miou_2class_pooled"} & scores.summary().keys()
+    assert scores.per_image == pytest.approx([2 / 3, 1 / 3])
+    assert SegmentationScores.of(("bg", "shirt", "hair")).background
+    assert SegmentationScores.of(("no one", "someone")).background  # of two classes the first is
+
+
 def square(left):
     mask = np.zeros((100, 100), bool)
     mask[30:70, left : left + 40] = True
     return mask
+
+
+def test_ghosts_are_half_transparent_pixels_far_from_the_outline():
+    truth = np.zeros((60, 80), np.uint8)  # the margin is 2 pixels: 2 % of a diagonal of 100
+    truth[:, 40:] = 1
+    alpha = truth * 255
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 38:42] = 128  # as soft as an outline may be
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 37] = 128
+    assert ghosts(alpha, truth) == pytest.approx(1 / 80)
+    alpha[:, 37] = 40  # below 0.2: nearly background
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 60:70], truth[:, 60:70] = 128, IGNORE
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 70:72] = 215  # above 0.8: nearly person
+    assert ghosts(alpha, truth) == 0
+    alpha[:, 72:74] = 190
+    assert ghosts(alpha, truth) == pytest.approx(2 / 70)
 
 
 def test_flicker_is_the_change_where_the_truth_stands_still():

@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.media.images import load_image, load_mask, save_image
+from portraitnet.runtime.media.images import load_image, save_image
+from portraitnet.runtime.media.masks import load_mask
 from portraitnet.runtime.media.orientation import Orientation
 from portraitnet.runtime.media.video import VideoReader
 from portraitnet.runtime.metrics import iou

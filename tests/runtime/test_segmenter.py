@@ -21,6 +21,14 @@ def test_alpha_of_any_size(segmenter, person):
     assert (segmenter.labels(image) == (alpha > 0.5)).all()
 
 
+@pytest.mark.parametrize("refine", [False, True])
+def test_labels_and_alpha_are_those_of_the_single_calls(segmenter, person, refine):
+    segmenter = Segmenter(segmenter.backend, refine)
+    labels, alpha = segmenter.labels_and_alpha(person[0])
+    np.testing.assert_array_equal(labels, segmenter.labels(person[0]))
+    np.testing.assert_array_equal(alpha, segmenter.alpha_bytes(person[0]))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (33, 57), (32, 32)])
 def test_odd_sizes(segmenter, size):
     green = np.zeros((*size, 3), np.uint8)

@@ -1,4 +1,7 @@
+import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -36,6 +39,103 @@ def test_focal_loss_is_the_two_class_softmax_with_a_detached_weight():
     loss.backward()
     # With p_t detached the gradient is the weight times cross entropy's (p - 1).
     assert math.isclose(logits.grad[0, 1, 0, 0].item(), (1 - p) ** 2 * (p - 1), rel_tol=1e-5)
+
+
+def test_focal_loss_by_the_book_has_a_gradient_through_its_weight():
+    logits = torch.tensor([[[[0.3, 9.0]], [[1.1, 0.0]]]], requires_grad=True)
+    label = torch.tensor([[[1, IGNORE]]])
+    loss = focal_edge_loss(logits, label, weight="differentiable")
+    p = 1 / (1 + math.exp(0.3 - 1.1))
+    assert math.isclose(loss.item(), (1 - p) ** 2 * -math.log(p), rel_tol=1e-5)  # the unknown pixel does not count
+    loss.backward()
+    slope = p * (1 - p) * (2 * (1 - p) * math.log(p) - (1 - p) ** 2 / p)
+    assert math.isclose(logits.grad[0, 1, 0, 0].item(), slope, rel_tol=1e-5)
+    assert not logits.grad[..., 1].any()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_kl_at_a_temperature_and_as_a_mean_over_pixels(temperature):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    soft = [(logits / temperature).softmax(1) for logits in (teacher, student)]
+    by_hand = temperature**2 * (soft[0] * (soft[0] / soft[1]).log()).sum(1).mean()
+    torch.testing.assert_close(consistency_loss(student, teacher, temperature, "pixels"), by_hand)
+    torch.testing.assert_close(consistency_loss(student, teacher, temperature), by_hand / 3)
+    spec = LossSpec(edge=0, temperature=temperature, kl_mean="pixels")
+    mask = torch.zeros(2, 4, 5, dtype=torch.long)
+    for losses in (
+        portrait_losses(Logits(student), Logits(teacher), mask, mask, spec).consistency,
+        portrait_losses(Logits(student), None, mask, mask, spec, taught=teacher).distillation,
+    ):
+        torch.testing.assert_close(losses, by_hand)
+
+
+def test_the_edge_loss_is_the_one_that_the_recipe_names():
+    torch.manual_seed(0)
+    edge_logits, mask, edge = torch.randn(1, 2, 4, 4), torch.zeros(1, 4, 4).long(), torch.randint(0, 2, (1, 4, 4))
+    slopes = []
+    for weight in ("detached", "differentiable"):
+        leaf = edge_logits.clone().requires_grad_()
+        logits = Logits(torch.zeros(1, 2, 4, 4), leaf)
+        portrait_losses(logits, None, mask, edge, LossSpec(consistency=0, focal_weight=weight)).total.backward()
+        slopes.append(leaf.grad)
+    assert not torch.allclose(slopes[0], slopes[1], rtol=1e-2)
+
+
+SHARED = """
+import json, sys
+import torch, torch.distributed as dist
+from portraitnet.train.losses import portrait_losses
+from portraitnet.train.models import Logits
+from portraitnet.train.recipe import LossSpec
+
+def gradient(rank, world, weighted=False, **options):
+    torch.manual_seed(0)
+    pictures, labels = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.randint(0, 3, (4, 8, 8))
+    labels[0], labels[1, :5], labels[3] = 255, 255, 2
+    edge = torch.randint(0, 2, (4, 8, 8))
+    edge[:2, :6] = 255
+    layer = torch.nn.Conv2d(3, 5, 1).double()
+    mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
+    both = layer(pictures[mine])
+    weights = torch.tensor([1.0, 5.0, 0.2], dtype=torch.float64) if weighted else None
+    spec = LossSpec(consistency=0, **options)
+    losses = portrait_losses(Logits(both[:, :3], both[:, 3:]), None, labels[mine], edge[mine], spec, weights)
+    losses.total.backward()
+    return layer.weight.grad
+
+cases = json.loads(sys.argv[1])
+alone = {name: gradient(0, 1, **options) for name, options in cases.items()}
+dist.init_process_group("gloo")
+rank, world = dist.get_rank(), dist.get_world_size()
+apart = {}
+for name, options in cases.items():
+    share = gradient(rank, world, **options)
+    dist.all_reduce(share)  # as DDP does: the mean over processes
+    apart[name] = float((share / world - alone[name]).abs().max() / alone[name].abs().max())
+if rank == 0:
+    print(json.dumps(apart))
+"""
+
+
+def test_two_processes_give_the_gradients_of_one(tmp_path):
+    """Of unknown pixels, class weights, hard pixels, Dice and the boundary's unknown pixels alike."""
+    cases = {
+        "unknown": {"edge": 0},
+        "weights": {"edge": 0, "weighted": True},
+        "hard": {"edge": 0, "hard_threshold": 0.7, "hard_pixels": 20},
+        "dice": {"edge": 0, "dice": 1},
+        "edge": {"edge": 1},
+        "jaccard": {"edge": 0, "jaccard": 1},
+    }
+    script = tmp_path / "gradients.py"
+    script.write_text(SHARED)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run([*command, str(script), json.dumps(cases)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    apart = json.loads(done.stdout.splitlines()[-1])
+    assert apart.keys() == cases.keys()
+    assert max(apart.values()) < 1e-12, apart
 
 
 def test_total_weighs_the_parts_and_unknown_pixels_do_not_count():
@@ -87,15 +187,24 @@ def test_class_weights_make_it_a_weighted_mean_as_torch_has_it(pixels):
     torch.testing.assert_close(pixel_loss(logits, labels, LossSpec(), weights), expected)
 
 
-@pytest.mark.parametrize("least", [5, 70])
-def test_only_hard_pixels_count_but_never_fewer_than_the_hardest(pixels, least):
-    each = entropies(*pixels).sort(descending=True).values
-    below = int((each > -math.log(0.7)).sum())
-    assert 5 < below < 70
-    found = pixel_loss(*pixels, LossSpec(hard_threshold=0.7, hard_pixels=least))
-    torch.testing.assert_close(found, each[: max(below, least)].mean())
-    few = pixel_loss(*pixels, LossSpec(hard_threshold=0.7, hard_pixels=1000))  # more than there are
-    torch.testing.assert_close(few, each.mean())
+@pytest.mark.parametrize("least", [5, 30])
+def test_only_hard_pixels_count_but_never_fewer_than_the_hardest_of_each_picture(pixels, least):
+    logits, labels = pixels
+    logits[1] = 0.3 * logits[1] + 6.0 * torch.nn.functional.one_hot(labels[1], 3).movedim(2, 0)  # an easy picture
+    labels[0, 0] = IGNORE
+    kept = []
+    for picture in range(2):
+        each = torch.nn.functional.cross_entropy(
+            logits[picture][None], labels[picture][None], ignore_index=IGNORE, reduction="none"
+        )
+        each = each[labels[picture][None] != IGNORE].sort(descending=True).values
+        below = int((each > -math.log(0.7)).sum())
+        kept.append(each[: max(below, least)])
+    assert len(kept[1]) == least  # of the easy one no pixel is hard
+    found = pixel_loss(logits, labels, LossSpec(hard_threshold=0.7, hard_pixels=least))
+    torch.testing.assert_close(found, torch.cat(kept).mean())
+    everything = LossSpec(hard_threshold=0.7, hard_pixels=1000)  # more than there are
+    torch.testing.assert_close(pixel_loss(logits, labels, everything), pixel_loss(logits, labels, LossSpec()))
 
 
 def test_exponential_cross_entropy_and_its_slope_where_the_network_is_certain(pixels):

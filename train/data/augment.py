@@ -6,16 +6,20 @@ All positions are in pixels from the top left corner of the first pixel. Picture
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
 from ...runtime.geometry import GEOMETRIES, LETTERBOX, PAD_VALUE
-from ...runtime.metrics import IGNORE
+from ...runtime.metrics import IGNORE, has_background
+from ..datasets.base import mirrored_classes
+from ..recipe import DataSpec
 from .draws import Canvases, Draws, RawBatch
+from .texture import blur, gaussian, random_texture
 
-_LUMA = (0.299, 0.587, 0.114)
+_SMOOTHING = 5  # pixels, of the blur that smooths a mask before its outline is taken
 
 
 class Batch(NamedTuple):
@@ -31,21 +35,36 @@ class Batch(NamedTuple):
     names: list[str]
 
 
-def make_batch(raw: RawBatch, size: tuple[int, int], geometry: str = LETTERBOX) -> Batch:
-    """The batch of a step, on the device where `raw` is; `size` is the network's (height, width)."""
-    augmented, original, labels = augment(raw.canvases, raw.draws, size, geometry)
+class Target(NamedTuple):
+    """What pictures and labels become: the network's input, and the labels' meaning."""
+
+    size: tuple[int, int]  # height, width
+    geometry: str = LETTERBOX  # how a picture fills the input: one of runtime.geometry.GEOMETRIES
+    outside: int = 0  # label beyond the picture's border
+    mirrored: tuple[int, ...] = ()  # what each label becomes in a mirrored picture; none changes where it is empty
+
+    @classmethod
+    def of(cls, data: DataSpec, classes: Sequence[str]) -> Target:
+        """The target of a recipe's data and class names. Beyond the border lies background, or nobody knows what."""
+        swapped = mirrored_classes(classes)
+        changes = data.augment.swap_sides and swapped != tuple(range(len(classes)))
+        outside = 0 if has_background(classes) else IGNORE
+        return cls(data.size, data.geometry, outside, swapped if changes else ())
+
+
+def make_batch(raw: RawBatch, target: Target) -> Batch:
+    """The batch of a step, on the device where `raw` is."""
+    augmented, original, labels = augment(raw.canvases, raw.draws, target)
     return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge_of(labels), raw.names)
 
 
-def augment(
-    canvases: Canvases, draws: Draws, size: tuple[int, int], geometry: str = LETTERBOX
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Canvases -> (augmented, original, labels) of `size` (height, width), which pictures fill as `geometry` says.
+def augment(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Canvases -> (augmented, original, labels) of the target's size.
 
     `original` has the geometry and `augmented` also the texture changes; both hold whole numbers, as bytes would.
     """
     view = upper_body(canvases.masks, canvases.rects, draws)
-    picture, labels, inside = warp(canvases, view, draws, size, geometry)
+    picture, labels, inside = warp(canvases, view, draws, target)
     if len(canvases.paste_into):
         picture, labels = paste(picture, labels, inside, canvases, draws)
     original = picture.round()
@@ -80,17 +99,17 @@ def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.
 
 
 def warp(
-    canvases: Canvases, view: torch.Tensor, draws: Draws, size: tuple[int, int], geometry: str = LETTERBOX
+    canvases: Canvases, view: torch.Tensor, draws: Draws, target: Target
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Lay each `view` into `size` by `geometry`; zoom, turn, shift and flip it there, in one resampling.
+    """Fit each `view` into the target; zoom, turn, shift and flip it there, in one resampling.
 
-    Returns the pictures (PAD_VALUE outside the view), their labels (background outside), and where the view is.
+    Returns the pictures (PAD_VALUE outside the view), their labels (target.outside there), and where the view is.
     """
-    (height, width), count = size, len(view)
-    rows, columns = _pixel_centres(size, view.device)
+    (height, width), count = target.size, len(view)
+    rows, columns = _pixel_centres(target.size, view.device)
     top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
     tall, wide = height / (bottom - top), width / (right - left)
-    limit = GEOMETRIES[geometry]
+    limit = GEOMETRIES[target.geometry]
     tall, wide = torch.minimum(tall, limit * wide), torch.minimum(wide, limit * tall)
 
     x = torch.where(draws.flip.view(-1, 1, 1), width - columns, columns.expand(count, height, width))
@@ -107,7 +126,10 @@ def warp(
     picture = torch.where(inside[:, None], picture, torch.full_like(picture, PAD_VALUE))
     nearest = _grid(source_x, source_y, canvases.masks.shape[1:])
     labels = functional.grid_sample(canvases.masks[:, None].float(), nearest, "nearest", "border", False)[:, 0]
-    return picture, torch.where(inside, labels, torch.zeros_like(labels)).to(torch.uint8), inside
+    labels = labels.to(torch.uint8)
+    if target.mirrored:
+        labels = torch.where(draws.flip.view(-1, 1, 1), _renamed(labels, target.mirrored), labels)
+    return picture, labels.where(inside, torch.full_like(labels, target.outside)), inside
 
 
 def paste(
@@ -129,7 +151,7 @@ def paste(
     scene = _sample(canvases.background_images, source_x, source_y)
 
     before, person = picture[chosen], (labels[chosen] == 1).float()[:, None]
-    alpha = _blur(person, _gaussian(draws.softness[chosen], 5))
+    alpha = blur(person, gaussian(draws.softness[chosen], 5))
     own = (before * person).sum((2, 3)) / person.sum((2, 3)).clamp(min=1)
     shift = draws.match[chosen, None] * (scene.mean((2, 3)) - own)
     mixed = ((before + shift[:, :, None, None]) * alpha + scene * (1 - alpha)).clamp(0, 255)
@@ -163,30 +185,30 @@ def background_patches(
     return corners.gather(1, first[..., None].expand(-1, 1, 4))[:, 0], free.any(1)
 
 
-def random_texture(picture: torch.Tensor, draws: Draws) -> torch.Tensor:
-    """Colour, brightness, contrast and sharpness as Pillow's ImageEnhance has them; blur and noise."""
-    colour, brightness, contrast, sharpness = (
-        factor.view(-1, 1, 1, 1) for factor in (draws.colour, draws.brightness, draws.contrast, draws.sharpness)
-    )
-    picture = _blend(_grey(picture), picture, colour)
-    picture = (picture * brightness).clamp(0, 255)
-    picture = _blend(_grey(picture).mean((2, 3), keepdim=True), picture, contrast)
-    around = functional.avg_pool2d(functional.pad(picture, (1, 1, 1, 1), "replicate"), 3, 1)
-    smooth = (9 * around + 4 * picture) / 13  # Pillow's SMOOTH: 1 all around, 5 in the middle
-    picture = _blend(smooth, picture, sharpness)
-    picture = _blur(picture, _gaussian(0.3 * ((draws.blur - 1) * 0.5 - 1) + 0.8, 5, draws.blur))
-    return (picture + draws.noise.view(-1, 1, 1, 1) * _noise(picture, draws)).clamp(0, 255)
-
-
 def edge_of(labels: torch.Tensor, thickness: int = 4) -> torch.Tensor:
-    """The paper's boundary label: the outline of the smoothed foreground, `thickness` pixels wide; uint8 0/1."""
-    foreground = ((labels > 0) & (labels != IGNORE)).float()[:, None]
-    smooth = (_blur(foreground, _gaussian(torch.full((len(labels),), 1.1, device=labels.device), 5)) > 0.5).float()
+    """The paper's boundary label: the outline of the smoothed foreground, `thickness` pixels wide.
+
+    uint8 0/1, IGNORE where a pixel of unknown label is near enough to decide.
+    """
+    unknown = labels == IGNORE
+    foreground = ((labels > 0) & ~unknown).float()[:, None]
+    smooth = (
+        blur(foreground, gaussian(torch.full((len(labels),), 1.1, device=labels.device), _SMOOTHING)) > 0.5
+    ).float()
     reach = thickness // 2
     wide = functional.pad(smooth, (reach,) * 4, "replicate")
     dilated = functional.max_pool2d(wide, 2 * reach + 1, 1)
     eroded = -functional.max_pool2d(-wide, 2 * reach + 1, 1)
-    return (dilated > eroded)[:, 0].to(torch.uint8)
+    edge = (dilated > eroded)[:, 0].to(torch.uint8)
+    decides = reach + _SMOOTHING // 2
+    doubtful = functional.max_pool2d(unknown.float()[:, None], 2 * decides + 1, 1, decides)[:, 0] > 0
+    return edge.masked_fill(doubtful, IGNORE)
+
+
+def _renamed(labels: torch.Tensor, names: tuple[int, ...]) -> torch.Tensor:
+    table = torch.arange(256, dtype=torch.uint8, device=labels.device)
+    table[: len(names)] = torch.tensor(names, dtype=torch.uint8, device=labels.device)
+    return table[labels.long()]
 
 
 def _sample(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -215,40 +237,3 @@ def _extent(present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     first = present.int().argmax(1)
     last = present.shape[1] - 1 - present.flip(1).int().argmax(1)
     return first.float(), torch.where(present.any(1), last, first - 1).float()
-
-
-def _grey(picture: torch.Tensor) -> torch.Tensor:
-    return (picture * picture.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-
-
-def _blend(base: torch.Tensor, picture: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    return (base + factor * (picture - base)).clamp(0, 255)
-
-
-def _gaussian(deviation: torch.Tensor, size: int, kernel: torch.Tensor | None = None) -> torch.Tensor:
-    """Normalised kernels, batch x size; `kernel` cuts each to so many taps (0: no blur)."""
-    offset = torch.arange(size, device=deviation.device) - size // 2
-    taps = torch.exp(-0.5 * (offset / deviation[:, None]) ** 2)
-    if kernel is not None:
-        taps = torch.where(offset.abs() <= (kernel[:, None] - 1).clamp(min=0) // 2, taps, torch.zeros_like(taps))
-    return taps / taps.sum(1, keepdim=True)
-
-
-def _blur(picture: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """Each picture blurred by its own kernel, along columns and rows. Sums of shifts: convolutions in as many
-    groups as there are pictures are far slower."""
-    for axis in (2, 3):
-        reach = kernels.shape[1] // 2
-        wide = functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), "replicate")
-        length = picture.shape[axis]
-        picture = torch.zeros_like(picture)
-        for tap, weight in enumerate(kernels.unbind(1)):
-            picture += wide.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1)
-    return picture
-
-
-def _noise(picture: torch.Tensor, draws: Draws) -> torch.Tensor:
-    """This share's part of the whole batch's noise, so that any number of processes sees the same."""
-    generator = torch.Generator(picture.device).manual_seed(draws.noise_seed)
-    whole = torch.randn(draws.batch, *picture.shape[1:], generator=generator, device=picture.device)
-    return whole[draws.first : draws.first + len(picture)]

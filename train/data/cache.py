@@ -1,7 +1,8 @@
 """Pictures decoded and letterboxed once, into two flat files that every later run and process reads.
 
 A cache's folder is named after what it holds: every picture's and mask's path, size and time of change, the canvas,
-and the classes. Whatever changes, the name changes, so a stale cache is never read; the new one replaces it.
+and the classes. Whatever changes, the name changes, so a stale cache is never read. Building one removes those that it
+replaces and those that nobody opened for a month, except what a running process still reads.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import hashlib
 import json
 import os
 import shutil
+import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ...runtime.errors import InputError
 from ..datasets import OnCanvas, Source
 
-_VERSION = 1  # of the files' layout and of how pictures are read: part of every name
+_VERSION = 2  # of the files' layout and of how pictures are read: part of every name
 _IMAGES, _MASKS, _RECTS = "images.bin", "masks.bin", "rects.bin"
+_READERS = "readers"  # folder of a lock for each process that reads the cache
+_KEPT_SECONDS = 30 * 24 * 3600  # that a cache nobody opens is kept
 
 
 def default_folder() -> Path:
@@ -33,12 +38,20 @@ def default_folder() -> Path:
 class PictureCache:
     """The pictures of one source on a canvas of fixed size.
 
-    Only the folder's name travels to loader processes; nothing is held in memory.
+    Only the folder's name travels to loader processes; nothing is held in memory. As long as the object lives (and its
+    process: a killed one lets go), nobody removes the folder.
     """
 
     def __init__(self, folder: Path, canvas: tuple[int, int], count: int) -> None:
         self.folder, self.canvas, self.count = folder, canvas, count
         self.rects = np.fromfile(folder / _RECTS, np.int32).reshape(-1, 4)
+        (folder / _READERS).mkdir(exist_ok=True)
+        self._lock: FileLock | None = FileLock(folder / _READERS / f"{uuid.uuid4().hex}.lock")
+        self._lock.acquire()
+        os.utime(folder)  # when it was last opened
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_lock": None}  # the main process holds it for its workers
 
     def __len__(self) -> int:
         return self.count
@@ -87,15 +100,47 @@ def open_cache(
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / f"{pictures}.lock"):
             if not _is_whole(folder, canvas, len(source)):
-                for older in home.glob(f"{pictures}-*"):
-                    shutil.rmtree(older)
+                shutil.rmtree(folder, ignore_errors=True)
+                _remove_unused(home, pictures)
                 _build(source, canvas, folder, on_progress)
+            return PictureCache(folder, canvas, len(source))
     except OSError as error:
         raise InputError(
             f"the cache of decoded pictures cannot be written to {home} ({error.strerror}); "
             "set data.cache=FOLDER elsewhere, or data.cache=none"
         ) from error
-    return PictureCache(folder, canvas, len(source))
+
+
+def _remove_unused(home: Path, pictures: str) -> None:
+    """Remove the caches of earlier states of the same pictures, and the long unopened of any, that nobody reads."""
+    limit = time.time() - _KEPT_SECONDS
+    for folder in home.glob("*-*"):
+        owner = folder.name.partition("-")[0]
+        try:
+            if owner == pictures:
+                _remove_unread(folder)
+            elif folder.stat().st_mtime < limit:
+                with FileLock(home / f"{owner}.lock", timeout=0):
+                    _remove_unread(folder)
+        except (FileNotFoundError, Timeout):  # another process was quicker, or is about to open it
+            continue
+
+
+def _remove_unread(folder: Path) -> None:
+    if folder.is_dir() and not _is_read(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_read(folder: Path) -> bool:
+    """Whether a living process holds one of the cache's locks."""
+    for path in (folder / _READERS).glob("*.lock"):
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+    return False
 
 
 def _build(source: Source, canvas: tuple[int, int], folder: Path, on_progress: Callable[[int], object]) -> None:

@@ -36,9 +36,13 @@ class Draws(NamedTuple):
     mirror: torch.Tensor
     softness: torch.Tensor  # of a pasted outline: standard deviation in pixels
     match: torch.Tensor  # how much of the background's mean colour the person takes on
+    hls: torch.Tensor  # factors of hue, lightness, saturation
     noise_seed: int  # the same for all shares of a step
     first: int  # of this share, in the whole batch
     batch: int
+    changes_hls: bool
+    blur_reach: int  # of the widest kernel that may be drawn
+    box_blur: bool
 
 
 class Chosen(NamedTuple):
@@ -114,10 +118,18 @@ def draw(
         "match": rng.uniform(0, 0.35, batch),
     }
     noise_seed = int(rng.integers(1 << 62))
+    # Drawn last: what came before them in older recipes stays as it was.
+    factors = [rng.uniform(*around, batch) for around in (spec.hue, spec.lightness, spec.saturation)]
+    values["hls"] = np.column_stack(factors)
+    if spec.texture_probability < 1:
+        _leave_some(rng, values, spec.texture_probability)
     count = batch // world
     mine = slice(rank * count, (rank + 1) * count)
     tensors = {key: _tensor(value[mine]) for key, value in values.items()}
-    return Chosen(chosen[mine], behind[mine]), Draws(**tensors, noise_seed=noise_seed, first=mine.start, batch=batch)
+    shared = {"noise_seed": noise_seed, "first": mine.start, "batch": batch}
+    shared["changes_hls"] = any(around != (1, 1) for around in (spec.hue, spec.lightness, spec.saturation))
+    shared |= {"blur_reach": max((0, *spec.blur)) // 2, "box_blur": spec.blur_kernel == "box"}
+    return Chosen(chosen[mine], behind[mine]), Draws(**tensors, **shared)
 
 
 def _choose(
@@ -126,6 +138,13 @@ def _choose(
     shares = np.array([length * source.weight for length, source in zip(lengths, sources, strict=True)])
     which = rng.choice(len(lengths), batch, p=shares / shares.sum())
     return [(int(source), int(rng.random() * lengths[source])) for source in which]
+
+
+def _leave_some(rng: np.random.Generator, values: dict[str, np.ndarray], probability: float) -> None:
+    """Undo each texture change of each picture with 1 - `probability`."""
+    for name in ("colour", "brightness", "contrast", "sharpness", "hls"):
+        values[name] = np.where(rng.random(values[name].shape) < probability, values[name], 1.0)
+    values["blur"] = np.where(rng.random(len(values["blur"])) < probability, values["blur"], 0)
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ...runtime.errors import InputError
 from ..datasets import OnCanvas, Source, label_of
 from ..recipe import DataSpec, Recipe
-from .augment import Batch, make_batch
+from .augment import Batch, Target, make_batch
 from .cache import PictureCache, default_folder, open_cache
 from .draws import Canvases, Chosen, Draws, RawBatch, draw
 
@@ -60,6 +60,7 @@ class TrainingBatches(Dataset[RawBatch]):
         self.sources, self.caches, self.recipe = sources, caches, recipe
         self.rank, self.world = rank, world
         self.canvas = canvas_size(recipe.data)
+        self.target = Target.of(recipe.data, recipe.model.classes)
 
     def draw(self, step: int) -> tuple[Chosen, Draws]:
         """Which pictures `step` takes, and all that is random about them."""
@@ -132,8 +133,7 @@ class AugmentedBatches(Dataset[Batch]):
         self.batches = batches
 
     def __getitem__(self, step: int) -> Batch:
-        data = self.batches.recipe.data
-        return make_batch(self.batches[step], data.size, data.geometry)
+        return make_batch(self.batches[step], self.batches.target)
 
 
 def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[Batch]:
@@ -145,7 +145,7 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
     on_cpu = device.type == "cpu"
     if device.type == "cuda" and _fits(batches, device):
         resident = ResidentBatches(batches, device)
-        yield from (make_batch(resident[step], data.size, data.geometry) for step in steps)
+        yield from (make_batch(resident[step], batches.target) for step in steps)
         return
     loader: Iterable[Any] = DataLoader(
         AugmentedBatches(batches) if on_cpu else batches,
@@ -162,7 +162,7 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
             yield loaded
         else:
             here = RawBatch(to_device(loaded.canvases, device), to_device(loaded.draws, device), loaded.names)
-            yield make_batch(here, data.size, data.geometry)
+            yield make_batch(here, batches.target)
 
 
 _Named = TypeVar("_Named", Canvases, Draws)

@@ -16,6 +16,7 @@ from ...runtime.media.images import load_image
 from ...runtime.metrics import IGNORE
 
 PORTRAIT_CLASSES = ("background", "person")
+_SIDES = (("left ", "right "), ("left_", "right_"), ("l_", "r_"))
 HALF = 127  # of 255: masks and alphas above it are the person
 Rect = tuple[int, int, int, int]
 OnCanvas = tuple[np.ndarray, np.ndarray, Rect]
@@ -141,6 +142,21 @@ class Subset:
 
     def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
         return self.source.on_canvas(self.indices[index], canvas)
+
+
+def mirrored_classes(classes: Sequence[str]) -> tuple[int, ...]:
+    """What each label is called once its picture is mirrored: a left eye becomes a right one.
+
+    Sides are told by the names ("left eye" and "right eye", "l_eye" and "r_eye"), where both are there: the lips of
+    CelebAMask-HQ, u_lip and l_lip, are upper and lower.
+    """
+    partner = {}
+    for left, right in _SIDES:
+        for name in classes:
+            other = right + name.removeprefix(left)
+            if name.startswith(left) and other in classes:
+                partner |= {name: other, other: name}
+    return tuple(classes.index(partner.get(name, name)) for name in classes)
 
 
 def check_same_size(item: Item, image: np.ndarray, mask: np.ndarray) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import MAX_PIXELS, load_mask
+from ...runtime.media.images import MAX_PIXELS
+from ...runtime.media.masks import load_mask, load_person_mask
 from .base import FileSource, Item
 from .listing import find_root, parts_of, pictures, read_list, split_by_hash, with_files
 
@@ -61,7 +62,7 @@ class Eg1800Clova(FileSource):
         self.items = found if listed else split_by_hash(found, part, HOLDOUT)
 
     def read_mask(self, item: Item) -> np.ndarray:
-        return (load_mask(item.mask) > 200).astype(np.uint8)
+        return (load_person_mask(item.mask) > 200).astype(np.uint8)
 
 
 class Eg1800Original(FileSource):

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import load_mask
+from ...runtime.media.masks import load_mask, load_person_mask
 from ...runtime.metrics import IGNORE
 from .base import HALF, PORTRAIT_CLASSES, FileSource, Item
 from .listing import pair_by_stem, split_by_hash
 
 CONFIDENCE = "confidence"
+_SURELY_WHITE = 240  # of 255: lighter values are white that a JPEG or a resize has touched
 
 
 class Folder(FileSource):
-    """Masks are 0/1, or 0..255 with the person above 127; with more than two `classes`, label numbers."""
+    """Masks are 0/1 (255: unknown), 0/255, or soft; with more than two `classes`, label numbers."""
 
     def __init__(
         self,
@@ -54,12 +55,24 @@ class Folder(FileSource):
         return path if path.is_file() else None
 
     def _labels(self, item: Item) -> np.ndarray:
-        mask = load_mask(item.mask)
-        if len(self.classes) > 2 or mask.max() <= 1:
-            return mask
-        if mask.max() <= HALF:
-            raise InputError(
-                f"{item.mask}: unknown values up to {mask.max()}; a person's mask holds 0/1, or 0/255. "
-                "For label numbers name the classes (model.classes)"
-            )
-        return (mask > HALF).astype(np.uint8)
+        return load_mask(item.mask) if len(self.classes) > 2 else person_labels(load_person_mask(item.mask), item.mask)
+
+
+def person_labels(mask: np.ndarray, path: Path) -> np.ndarray:
+    """Labels 0, 1 and IGNORE of a uint8 mask of people, by the values that it holds.
+
+    0 and 1 are labels, and 255 beside a 1 is unknown. Without a 1, 255 is a person; of soft masks what is above one
+    half. Raises InputError for values that could be read in several ways, as a trimap's 128 beside 0 and 255.
+    """
+    values = set(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist())
+    if values <= {0, 1, IGNORE} and (1 in values or IGNORE not in values):
+        return mask
+    low, high = sorted(v for v in values if 0 < v <= HALF), sorted(v for v in values if v > HALF)
+    trimap = not low and len(high) == 2 and high[0] < _SURELY_WHITE and high[1] == 255
+    if not high or trimap or (high == [255] and low):
+        shown = ", ".join(map(str, sorted(values)[:6]))
+        raise InputError(
+            f"{path}: unknown values {shown}: a person's mask holds 0 and 1 (255 for unknown pixels), or 0 and 255. "
+            "For label numbers name the classes (model.classes)"
+        )
+    return (mask > HALF).astype(np.uint8)

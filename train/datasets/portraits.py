@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import load_alpha_channel, load_mask
+from ...runtime.media.masks import load_alpha_channel, load_mask, load_person_mask
 from .base import HALF, FileSource, Item, MattingSource
 from .listing import (
     check_split,
@@ -42,7 +42,7 @@ class SupervisePortrait(FileSource):
         self.items = split_by_hash(found, split, holdout, test_share)
 
     def read_mask(self, item: Item) -> np.ndarray:
-        return (load_mask(item.mask) > HALF).astype(np.uint8)
+        return (load_person_mask(item.mask) > HALF).astype(np.uint8)
 
 
 class AiSegment(MattingSource):
@@ -115,4 +115,4 @@ class P3m10k(MattingSource):
         self.items, self.skipped = with_files(root, items)
 
     def read_alpha(self, item: Item) -> np.ndarray:
-        return load_mask(item.mask)
+        return load_person_mask(item.mask)

@@ -12,7 +12,8 @@ import numpy as np
 
 from ...runtime.errors import InputError, OutputError
 from ...runtime.files import write_text
-from ...runtime.media.images import list_images, load_image, load_mask, save_image
+from ...runtime.media.images import list_images, load_image, save_image
+from ...runtime.media.masks import load_mask
 from ...runtime.metrics import iou
 from ...runtime.notices import notice
 from ..data.sheets import errors, overlay, tile, write_sheet

@@ -1,6 +1,7 @@
 // Times models in this browser: every contestant takes one turn in each round, and the rounds go back as they are.
 
 import * as LiteRt from '@litertjs/core';
+import {features} from 'portraitnet-web';
 
 const WARMUP = 5;
 const element = (id) => document.getElementById(id);
@@ -14,6 +15,7 @@ const facts = {
   device: '', // what the browser says when it is asked
 };
 
+let can = {}; // what this browser offers, see features.js
 const refused = []; // what could not be opened
 
 const say = (text, wrong = false) => {
@@ -21,9 +23,9 @@ const say = (text, wrong = false) => {
   element('status').classList.toggle('error', wrong);
 };
 
-/** Thread counts to try: 1, 2, 4 ... up to the cores; one where the page is not isolated. */
-function threadCounts() {
-  if (!facts.isolated) return [1];
+/** Thread counts to try: 1, 2, 4 ... up to the cores; one where the page is not isolated. LiteRT wants relaxed SIMD too. */
+function threadCounts(engine) {
+  if (!can.threads || (engine === 'litert' && !can.relaxedSimd)) return [1];
   return [1, 2, 4, 8].filter((count) => count <= Math.max(1, facts.cores));
 }
 
@@ -36,10 +38,10 @@ function noise(model, bytes) {
 /** Every way in which this browser may run a model, each with `open`, which gives a function that runs it once. */
 function contestantsOf(model) {
   if (model.format === 'onnx') {
-    const threads = threadCounts().at(-1);
+    const threads = threadCounts('ort').at(-1);
     return [{model, engine: 'ort-wasm', label: `onnxruntime-web, ${threads} thread(s)`, threads, open: () => openOrt(model, threads)}];
   }
-  const cpu = threadCounts().map((threads) => ({
+  const cpu = threadCounts('litert').map((threads) => ({
     model, engine: 'litert-wasm', label: `LiteRT.js, ${threads} thread(s)`, threads, open: () => openLiteRt(model, 'wasm', threads),
   }));
   if (!facts.adapter) return cpu;
@@ -63,8 +65,8 @@ async function openLiteRt(model, accelerator, threads) {
 
 let ort = null;
 async function openOrt(model, threads) {
-  ort ??= await import(address('lib/ort/ort.wasm.min.mjs'));
-  ort.env.wasm.wasmPaths = address('lib/ort/');
+  ort ??= await import(address(`${__ORT__}ort.wasm.min.mjs`));
+  ort.env.wasm.wasmPaths = address(__ORT__);
   ort.env.wasm.numThreads = threads;
   const session = await ort.InferenceSession.create(address(model.url), {executionProviders: ['wasm']});
   const tensor = new ort.Tensor('uint8', noise(model, true), [1, model.height, model.width, 3]);
@@ -120,7 +122,7 @@ function show(timed) {
   });
   element('results').replaceChildren(...rows);
   element('device').textContent = facts.device || navigator.userAgentData?.platform || navigator.platform || 'This device';
-  const parts = [`${facts.cores} cores`, facts.isolated ? 'threads allowed' : 'one thread only (the page is not isolated)'];
+  const parts = [`${facts.cores} cores`, threadCounts('litert').length > 1 ? 'threads allowed' : `one thread only (${facts.isolated ? 'LiteRT wants relaxed SIMD for more' : 'the page is not isolated'})`];
   if (facts.adapter) parts.push(`GPU ${facts.adapter}`);
   if (refused.length) parts.push(`not run: ${refused.join('; ')}`);
   element('conditions').textContent = parts.join(' · ');
@@ -160,7 +162,8 @@ async function main() {
     const plan = await (await fetch(address('plan.json'))).json();
     facts.adapter = await gpuName();
     facts.device = await deviceName();
-    await LiteRt.loadLiteRt(address('lib/core/wasm/'), {threads: facts.isolated});
+    can = await features();
+    await LiteRt.loadLiteRt(address(`shared/${__LITERT__}`), {threads: can.threads && can.relaxedSimd});
     const boxes = plan.models.flatMap(contestantsOf).map((contestant) => {
       const label = document.createElement('label');
       const box = Object.assign(document.createElement('input'), {type: 'checkbox', checked: true});

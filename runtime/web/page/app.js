@@ -1,234 +1,297 @@
-// The page: a camera or a dropped file, through the model, onto the canvas.
+// The page: controls around a view (see ../engine). Pictures never leave this device.
 
-import {AlphaSmoother} from './smoothing.js';
-import {Compositor} from './composite.js';
-import {Segmenter} from './segmenter.js';
+import {createSegmenter, View} from 'portraitnet-web';
+import {Backgrounds} from './backgrounds.js';
+import {Camera} from './camera.js';
+import {isVideo, openPhoto, openVideo, Problem} from './files.js';
+import {canShare, photoOf, Recording, recordingType, savePhoto, share} from './keep.js';
+import {preferred, text, use} from './language.js';
+import {keepOffline} from './offline.js';
 
 const element = (id) => document.getElementById(id);
-const compositor = new Compositor(element('view'));
-const smoother = new AlphaSmoother();
-const video = Object.assign(document.createElement('video'), {muted: true, playsInline: true, loop: true});
-const stages = {inference: [], composite: [], frame: []};
+const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage
+const stages = {};
 
-let segmenter = null;
 let models = [];
-let ownPicture = null; // {drawable, tall, wide}: the background that was chosen last
-let still = null; // the photo that is shown, when it is not the video
-let stream = null;
-let lastFrame = 0;
-let busy = false;
+let segmenter = null;
+let view = null;
+let source = null; // {still} | {video} | {camera}
+let recording = null;
+let lastRecording = null;
 
-const say = (text, wrong = false) => {
-  element('status').textContent = text;
+function say(key, values = {}, wrong = false) {
+  element('status').textContent = values instanceof Problem ? values.message : text(key, values);
   element('status').classList.toggle('error', wrong);
-};
-
-function background(height) {
-  const chosen = document.querySelector('input[name=background]:checked').value;
-  if (chosen === 'blur') return {kind: 'blur', radius: (element('strength').valueAsNumber * height) / 720};
-  if (chosen === 'none') return {kind: 'none'};
-  if (chosen === 'picture' && ownPicture) return {kind: 'picture', ...ownPicture};
-  return {kind: 'colour', colour: chosen === 'picture' ? '#208060' : chosen};
 }
 
-async function show(drawable, height, width, smooth) {
-  const began = performance.now();
-  let {alpha, box} = await segmenter.alpha(drawable, height, width);
-  const inferred = performance.now();
-  if (smooth) alpha = smoother.apply(alpha, (began - lastFrame) / 1000);
-  const mirror = element('mirror').checked && Boolean(stream);
-  compositor.draw(drawable, height, width, alpha, segmenter.height, segmenter.width, box, background(height), mirror);
-  count(inferred - began, performance.now() - inferred, began - lastFrame);
-  lastFrame = began;
-  window.portraitnet = {alpha, box, frames: (window.portraitnet?.frames ?? 0) + 1, processor: segmenter.processor};
-  element('save').disabled = false;
+const fail = (key, values) => say(key, values, true);
+const failWith = (error) => fail('frameFailed', error instanceof Problem ? error : {error: error.message});
+
+const camera = new Camera({
+  onEnd: () => {
+    stopSource();
+    fail('unplugged');
+  },
+  onDevices: (devices, current) => {
+    element('device').replaceChildren(...devices.map(({deviceId, label}) => new Option(label, deviceId, false, deviceId === current)));
+    element('cameras').hidden = element('swap').hidden = devices.length < 2;
+  },
+});
+
+const backgrounds = new Backgrounds(element('backgrounds'), async (background, drawable = null) => {
+  if (drawable && view) await view.setPicture(drawable);
+  await look({background});
+}, (error) => failWith(error));
+
+async function look(changes) {
+  await view?.set(changes);
 }
 
-function count(inference, composite, frame) {
-  const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-  for (const [name, value] of Object.entries({inference, composite, frame})) {
-    stages[name].push(value);
-    if (stages[name].length > 30) stages[name].shift();
+/** Before and after only to look at: it never gets into what is saved, shared or recorded. */
+const split = () => (element('compare').hidden ? 0 : element('compare').valueAsNumber / 100);
+
+function allLooks() {
+  return {
+    smooth: element('smooth').checked, refine: element('refine').checked, wrap: element('wrap').valueAsNumber,
+    mirror: element('mirror').checked && Boolean(source?.camera), split: split(),
+  };
+}
+
+function drawn({alpha, box, times}) {
+  const now = performance.now();
+  const rate = 1000 / (now - (drawn.last ?? now));
+  drawn.last = now;
+  for (const [name, value] of Object.entries({...times, rate})) {
+    const values = (stages[name] ??= []);
+    values.push(value);
+    if (values.length > 30) values.shift();
   }
-  const rate = stream || !video.paused ? `${(1000 / median(stages.frame)).toFixed(0)} fps   ` : '';
+  const median = (name) => [...(stages[name] ?? [0])].sort((a, b) => a - b)[(stages[name]?.length ?? 1) >> 1];
+  const {kind, place, refine} = view.abilities;
+  const moving = source && !source.still ? `${median('rate').toFixed(0)} fps  ` : '';
   element('statistics').textContent =
-    `${rate}model ${median(stages.inference).toFixed(1)} ms   ` +
-    `composite ${median(stages.composite).toFixed(1)} ms   ${segmenter.processor}`;
+    `${moving}model ${median('model').toFixed(1)} ms  compose ${median('compose').toFixed(1)} ms\n` +
+    `${segmenter.way.label}\n${kind} on the ${place === 'page' ? 'page' : 'worker'}${refine ? '' : ', no fine edges'}` +
+    segmenter.failed.map(({way, error}) => `\nnot ${way}: ${error}`).join('');
+  window.portraitnet = {
+    alpha, box, times, frames: (window.portraitnet?.frames ?? 0) + 1, modelRuns: (window.portraitnet?.modelRuns ?? 0) + (times.model === drawn.model ? 0 : 1),
+    processor: segmenter.way.label, failed: segmenter.failed, abilities: view.abilities, features: segmenter.features,
+  };
+  drawn.model = times.model;
+  element('empty').hidden = true;
+  for (const id of ['save', 'share', 'both']) element(id).disabled = false;
+  element('record').disabled = Boolean(source?.still);
 }
 
-/** One video frame, then the next: the newest wins, because the next is only asked for when this one is done. */
-async function nextFrame() {
-  if (video.paused || !video.videoWidth || !segmenter) return;
+async function stopSource() {
+  await endRecording();
+  camera.stop();
+  view?.stop();
+  source?.video?.pause();
+  if (source?.video) URL.revokeObjectURL(source.video.src);
+  source?.still?.close();
+  source = null;
+  element('camera').textContent = text('camera');
+  element('record').disabled = true;
+}
+
+async function startCamera(wanted = {}) {
   try {
-    busy = true;
-    // The very frame that is inferred on is the one that is shown.
-    const frame = await createImageBitmap(video);
-    await show(frame, frame.height, frame.width, element('smooth').checked);
-    frame.close();
+    const track = await camera.start(wanted);
+    await stopSource();
+    camera.take(track);
+    source = {camera};
+    await look(allLooks());
+    element('camera').textContent = text('cameraStop');
+    say('live');
+    await view.follow(track);
   } catch (error) {
-    say(`The model stopped: ${error.message}. Reload the page to begin again.`, true);
-    return;
-  } finally {
-    busy = false;
-  }
-  video.requestVideoFrameCallback(nextFrame);
-}
-
-async function redraw() {
-  if (still && segmenter && !busy) await show(still, still.height, still.width, false);
-}
-
-function stop() {
-  stream?.getTracks().forEach((track) => track.stop());
-  stream = null;
-  still = null;
-  video.pause();
-  video.srcObject = null;
-  smoother.reset();
-  element('camera').textContent = 'Start the camera';
-}
-
-async function startCamera() {
-  if (stream) {
-    stop();
-    say('The camera is off.');
-    return;
-  }
-  if (!navigator.mediaDevices) {
-    say('Browsers give pages a camera only over https, or on this computer itself (http://127.0.0.1).', true);
-    return;
-  }
-  try {
-    const opened = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}, height: {ideal: 720}}});
-    stop();
-    stream = opened;
-    video.srcObject = stream;
-    await video.play();
-    element('camera').textContent = 'Stop the camera';
-    say('Live. Nothing is recorded, and nothing is sent.');
-    video.requestVideoFrameCallback(nextFrame);
-  } catch (error) {
-    const reasons = {
-      NotAllowedError: 'The camera was not allowed. Allow it in the address bar, or open a photo or a video instead.',
-      NotFoundError: 'There is no camera here. Open a photo or a video instead.',
-      NotReadableError: 'Another program has the camera. Close it, then start the camera again.',
-    };
-    say(reasons[error.name] ?? `The camera could not be started: ${error.message}`, true);
+    fail(...Camera.reason(error));
   }
 }
 
 async function open(file) {
-  stop();
   try {
-    if (file.type.startsWith('video/')) {
-      video.src = URL.createObjectURL(file);
-      await video.play();
-      video.requestVideoFrameCallback(nextFrame);
+    if (isVideo(file)) {
+      const video = await openVideo(file);
+      await stopSource();
+      source = {video};
+      await look(allLooks());
+      say('opened', {name: file.name});
+      view.play(video);
     } else {
-      still = await createImageBitmap(file, {imageOrientation: 'from-image'});
-      await redraw();
+      const {still, shrunk} = await openPhoto(file, view.abilities.largest);
+      await stopSource();
+      source = {still};
+      await look(allLooks());
+      await view.show(still);
+      say(shrunk ? 'shrunk' : 'opened', {name: file.name, width: still.width, height: still.height});
     }
-    say(`${file.name}: it was opened here, not sent anywhere.`);
-  } catch {
-    say(`${file.name} is no picture or video that this browser can open.`, true);
-  }
-}
-
-/** A picture, or a clip that plays again and again without its sound. */
-async function openBackground(file) {
-  if (!file.type.startsWith('video/')) {
-    const drawable = await createImageBitmap(file, {imageOrientation: 'from-image'});
-    return {drawable, tall: drawable.height, wide: drawable.width};
-  }
-  const clip = Object.assign(document.createElement('video'), {muted: true, playsInline: true, loop: true});
-  clip.src = URL.createObjectURL(file);
-  await clip.play();
-  return {drawable: clip, tall: clip.videoHeight, wide: clip.videoWidth};
-}
-
-/** Behind a still nothing else asks for the clip's next frame. */
-async function playBehindStill(clip) {
-  if (ownPicture?.drawable !== clip) return clip.pause();
-  if (element('own').checked) await redraw();
-  clip.requestVideoFrameCallback(() => playBehindStill(clip));
-}
-
-async function chooseModel() {
-  const choice = element('model');
-  const model = models[choice.selectedIndex];
-  const onGpu = element('processor').value === 'gpu';
-  say(`Loading ${model.name} …`);
-  const before = segmenter;
-  try {
-    segmenter = await Segmenter.open(model, onGpu);
   } catch (error) {
-    if (!before) throw error;
-    choice.selectedIndex = models.indexOf(before.model); // without a network, say
-    say(`${model.name} could not be loaded (${error.message}); ${before.model.name} goes on.`, true);
-    return;
+    failWith(error);
   }
-  while (busy) await new Promise((done) => setTimeout(done, 10)); // the last frame that it was asked about
-  before?.close();
-  smoother.reset();
-  for (const id of ['camera', 'file']) element(id).disabled = false;
-  const refused = onGpu && segmenter.processor !== 'GPU';
-  const where = refused ? `${segmenter.processor}: this model does not run on the GPU` : segmenter.processor;
-  say(`${model.name} is ready (${model.height}x${model.width}, ${where}).`);
-  await redraw();
 }
 
-/** Let the page work without a network from now on, and be installed: keep everything that it has loaded. */
-async function keepOffline() {
-  if (!navigator.serviceWorker) return; // over plain http from another computer
-  await navigator.serviceWorker.register('sw.js');
-  const loaded = performance.getEntriesByType('resource').map((entry) => entry.name);
-  const own = [document.baseURI, ...loaded].filter((name) => name.startsWith(location.origin));
-  await (await caches.open('portraitnet-1')).addAll([...new Set(own)]);
+const sizeOf = ({width, height}) => `${width}x${height}`;
+
+function describeModel() {
+  const model = models[element('model').selectedIndex];
+  const known = ['nano', 'small', 'mobile', 'large'].find((name) => model?.name === `portraitnet-${name}`);
+  element('about').textContent = model ? text(`about-${known ?? 'other'}`, {size: sizeOf(model)}) : '';
+}
+
+let choosing = Promise.resolve();
+/** Open the chosen model; one that cannot be had leaves the one before. */
+function chooseModel() {
+  choosing = choosing.then(async () => {
+    const choice = element('model');
+    const model = models[choice.selectedIndex];
+    const onGpu = element('processor').value === 'gpu';
+    describeModel();
+    const before = segmenter;
+    const onProgress = (share) => {
+      element('progress').value = 100 * share;
+      if (share < 1) say('loadingModel', {name: model.name, percent: Math.floor(100 * share)});
+      else say('starting', {name: model.name});
+    };
+    element('progress').hidden = false;
+    try {
+      const opened = await createSegmenter(model, {onGpu, onProgress});
+      await useSegmenter(opened);
+      before?.close();
+      const refused = onGpu && !segmenter.way.label.startsWith('WebGPU');
+      say(refused ? 'notOnGpu' : 'ready', {name: model.name, size: sizeOf(model), way: segmenter.way.label});
+    } catch (error) {
+      if (before) {
+        choice.selectedIndex = models.indexOf(before.model);
+        describeModel();
+        fail('goesOn', {name: model.name, error: error.message, before: before.model.name});
+      } else fail(/lacks WebAssembly/.test(error.message) ? 'tooOld' : 'notLoaded', {error: error.message});
+    } finally {
+      element('progress').hidden = true;
+    }
+  });
+  return choosing;
+}
+
+/** Draw with another model from now on. */
+async function useSegmenter(opened) {
+  const next = await View.create(element('view'), opened, settings);
+  view?.stop();
+  segmenter = opened;
+  view = Object.assign(next, {onDrawn: drawn, onError: failWith});
+  if (!view.abilities.blur) {
+    backgrounds.disable('blur');
+    say('noBlur');
+  }
+  for (const id of ['strength', 'wrap', 'refine']) {
+    element(id).disabled = !view.abilities[id === 'strength' ? 'blur' : id];
+  }
+  element('camera').disabled = element('file').disabled = false;
+  await view.set(allLooks());
+  await backgrounds.apply();
+  if (source?.still) await view.show(source.still);
+  else if (source?.video) view.play(source.video);
+  else if (source?.camera) await view.follow(camera.again());
+}
+
+async function endRecording() {
+  if (!recording) return;
+  const ending = recording;
+  recording = null;
+  element('record').textContent = text('record');
+  element('record').setAttribute('aria-pressed', 'false');
+  lastRecording = await ending.end();
+  if (lastRecording) say('recorded');
+}
+
+async function toggleRecording() {
+  if (recording) return endRecording();
+  await compare(false);
+  recording = new Recording(element('view'));
+  element('record').textContent = text('recordStop');
+  element('record').setAttribute('aria-pressed', 'true');
+  say('recording');
+}
+
+async function compare(wanted) {
+  element('compare').hidden = !wanted;
+  element('both').setAttribute('aria-pressed', String(wanted));
+  await look({split: split()});
+}
+
+/** Do what keeps the canvas, without the half that shows the room. */
+async function withoutComparison(action) {
+  const before = split();
+  try {
+    if (before) await look({split: 0});
+    if (before && !source?.still) await new Promise((resolve) => setTimeout(resolve, 200)); // the next frame
+    const said = await action(element('view'));
+    if (said) say('', new Problem(said));
+  } catch (error) {
+    failWith(error);
+  } finally {
+    if (before) await look({split: before});
+  }
+}
+
+function connectControls() {
+  element('camera').addEventListener('click', async () => {
+    if (!source?.camera) return startCamera();
+    await stopSource();
+    say('off');
+  });
+  element('file').addEventListener('change', ({target}) => target.files[0] && open(target.files[0]));
+  element('open').addEventListener('keydown', ({key}) => [' ', 'Enter'].includes(key) && element('file').click());
+  element('device').addEventListener('change', ({target}) => startCamera({deviceId: target.value}));
+  element('swap').addEventListener('click', () => startCamera({other: true}));
+  for (const id of ['model', 'processor']) element(id).addEventListener('change', chooseModel);
+  element('show').addEventListener('change', ({target}) => (element('statistics').hidden = !target.checked));
+  for (const id of ['smooth', 'refine', 'mirror', 'wrap']) element(id).addEventListener('input', () => look(allLooks()));
+  element('strength').addEventListener('input', ({target}) => {
+    backgrounds.strength = target.valueAsNumber;
+    if (backgrounds.chosen === 'blur') backgrounds.apply();
+  });
+  element('both').addEventListener('click', () => compare(element('compare').hidden));
+  element('compare').addEventListener('input', () => look({split: split()}));
+  element('save').addEventListener('click', () => withoutComparison(savePhoto));
+  element('share').hidden = !canShare();
+  element('share').addEventListener('click', () =>
+    withoutComparison(async (canvas) => share(lastRecording ?? (await photoOf(canvas)))));
+  element('record').hidden = !recordingType();
+  element('record').addEventListener('click', () => toggleRecording().catch(failWith));
+  element('full').hidden = !document.fullscreenEnabled;
+  element('full').addEventListener('click', () =>
+    document.fullscreenElement ? document.exitFullscreen() : element('stage').requestFullscreen());
+  element('language').addEventListener('change', ({target}) => {
+    localStorage.setItem('language', target.value);
+    use(target.value);
+    backgrounds.translate();
+    describeModel();
+  });
+  for (const kind of ['dragover', 'dragleave', 'drop']) {
+    element('stage').addEventListener(kind, (event) => {
+      event.preventDefault();
+      element('stage').classList.toggle('dropping', kind === 'dragover');
+      if (kind === 'drop' && view && event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+    });
+  }
 }
 
 async function begin() {
-  if (typeof WebAssembly !== 'object' || typeof OffscreenCanvas !== 'function') {
-    say('This browser is too old for the model: it lacks WebAssembly or OffscreenCanvas. Use a current one.', true);
-    return;
-  }
+  element('language').value = preferred();
+  use(preferred());
+  backgrounds.translate();
+  connectControls();
   try {
     models = await (await fetch('models.json')).json();
-    for (const model of models) element('model').append(new Option(model.name));
-    element('processor').parentElement.hidden = !navigator.gpu;
-    await chooseModel();
-    keepOffline().catch(() => {}); // the page works all the same
   } catch (error) {
-    say(`The model could not be loaded: ${error.message}. WebAssembly with SIMD is needed; reload to try again.`, true);
+    return fail('notLoaded', {error: error.message});
   }
+  for (const model of models) element('model').append(new Option(model.name));
+  element('processors').hidden = !navigator.gpu;
+  await chooseModel();
+  if (segmenter) element('offline').textContent = await keepOffline();
 }
 
-element('camera').addEventListener('click', startCamera);
-element('file').addEventListener('change', (event) => event.target.files[0] && open(event.target.files[0]));
-for (const id of ['model', 'processor']) element(id).addEventListener('change', chooseModel);
-element('show').addEventListener('change', (event) => (element('statistics').hidden = !event.target.checked));
-element('controls').addEventListener('input', redraw);
-element('picture').addEventListener('change', async (event) => {
-  const [file] = event.target.files;
-  if (!file) return;
-  const opened = await openBackground(file).catch(() => null);
-  if (!opened) return say(`${file.name} is no picture or video that this browser can open.`, true);
-  ownPicture = opened;
-  element('own').disabled = false;
-  element('own').checked = true;
-  await redraw();
-  if (opened.drawable instanceof HTMLVideoElement) playBehindStill(opened.drawable);
-});
-element('save').addEventListener('click', async () => {
-  const link = Object.assign(document.createElement('a'), {download: 'portrait.png'});
-  link.href = URL.createObjectURL(await compositor.cutOut());
-  link.click();
-  URL.revokeObjectURL(link.href);
-});
-for (const kind of ['dragover', 'dragleave', 'drop']) {
-  element('stage').addEventListener(kind, (event) => {
-    event.preventDefault();
-    element('stage').classList.toggle('dropping', kind === 'dragover');
-    if (kind === 'drop' && segmenter && event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
-  });
-}
 begin();

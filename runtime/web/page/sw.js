@@ -1,24 +1,70 @@
-// Keeps what the page has loaded, so that it works without a network; with one, the newest version wins.
+// Keeps what the page has loaded, so that it works without a network. VERSION comes from the content of all files: with
+// any change browsers install this file anew, and what it kept before is replaced.
 
-const CACHE = 'portraitnet-1';
+const VERSION = '__VERSION__';
+const FILES = '__FILES__'; // the page itself; the model and its runtime are kept when the page has loaded them
+const CACHE = `portraitnet-${VERSION}`;
+const HASHED = /-[0-9A-Za-z]{8,10}(\.\w+$|\/)/;
 
-self.addEventListener('install', () => self.skipWaiting());
-self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+/** The key of an address: without what is before this worker, since --lan puts a new secret there at each start. */
+const keyOf = (url) => new URL(`/kept/${url.slice(self.registration.scope.length).split('?')[0]}`, self.location.origin).href;
+
+async function keep(urls) {
+  const cache = await caches.open(CACHE);
+  for (const url of urls) {
+    if (HASHED.test(url) && (await cache.match(keyOf(url)))) continue;
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+    await cache.put(keyOf(url), answer);
+  }
+}
+
+/** Take over from older versions what has the same name and so the same content, then remove them. */
+async function replaceOlder() {
+  const cache = await caches.open(CACHE);
+  const before = (await caches.keys()).filter((name) => name.startsWith('portraitnet-') && name !== CACHE);
+  for (const name of before) {
+    const old = await caches.open(name);
+    for (const request of await old.keys()) {
+      if (!HASHED.test(request.url) || !request.url.includes('/kept/') || (await cache.match(request))) continue;
+      // The page's own hashed files of before are not asked for any more; the model and its runtime may be.
+      if (request.url.includes('/shared/litert-') || request.url.includes('/models/')) {
+        await cache.put(request, await old.match(request));
+      }
+    }
+    await caches.delete(name);
+  }
+}
+
+self.addEventListener('install', (event) => {
+  self.skipWaiting();
+  event.waitUntil(keep(FILES.map((file) => self.registration.scope + file)));
+});
+self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => self.clients.claim())));
+
+self.addEventListener('message', (event) => {
+  event.waitUntil(keep(event.data.keep).then(
+    () => event.ports[0].postMessage(''),
+    (error) => event.ports[0].postMessage(error.message),
+  ));
+});
 
 self.addEventListener('fetch', (event) => {
   const {request} = event;
-  if (request.method !== 'GET' || new URL(request.url).origin !== self.location.origin) return;
-  event.respondWith(fromNetworkOrCache(request));
+  if (request.method === 'GET' && request.url.startsWith(self.registration.scope)) event.respondWith(answer(request));
 });
 
-async function fromNetworkOrCache(request) {
+/** Files with a hash in their name from what is kept; all else from the network while there is one. */
+async function answer(request) {
   const cache = await caches.open(CACHE);
+  const key = keyOf(request.url);
+  const kept = await cache.match(key);
+  if (kept && HASHED.test(request.url)) return kept;
   try {
-    const answer = await fetch(request);
-    if (answer.ok) await cache.put(request, answer.clone());
-    return answer;
+    const fresh = await fetch(request);
+    if (fresh.ok) await cache.put(key, fresh.clone());
+    return fresh;
   } catch (error) {
-    const kept = await cache.match(request, {ignoreSearch: true});
     if (kept) return kept;
     throw error;
   }

@@ -7,7 +7,8 @@ import skimage.data
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.media.images import list_images, load_image, load_mask, save_image
+from portraitnet.runtime.media.images import list_images, load_image, save_image
+from portraitnet.runtime.media.masks import load_mask
 
 
 @pytest.fixture

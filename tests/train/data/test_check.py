@@ -50,7 +50,7 @@ def test_everything_odd_is_named(sound):
     found = whats(report)
     assert found["000.png"] == "nothing but background"
     assert found["001.png"] == "nothing but foreground"
-    assert "unknown values up to 77" in found["002.png"]
+    assert "unknown values 77:" in found["002.png"]
     assert "the mask is 9x9" in found["003.png"]
     assert "004.png" in found["004.png"]
     assert found["again.png"] == "the same picture as 006.png"

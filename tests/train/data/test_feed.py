@@ -1,8 +1,14 @@
 import errno
 import os
+import pickle
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -66,10 +72,64 @@ def test_a_cache_is_built_once_and_again_when_a_file_changes(folder_set, tmp_pat
     changed = open_cache(Folder(folder_set, "all"), CANVAS, tmp_path / "home", heard.append)
     assert heard == [6, 6]
     assert (changed.read(3)[0][40, 40] == 7).all()
-    assert not first.folder.exists()  # nothing would ever read it again
     other = open_cache(Folder(folder_set, "all"), (32, 32), tmp_path / "home")
     assert changed.folder.exists()
     assert other.read(0)[0].shape == (32, 32, 3)
+
+
+def repaint(folder_set, name, value):
+    Image.fromarray(np.full((48, 40, 3), value, np.uint8)).save(folder_set / "images" / name)
+
+
+def test_a_cache_that_is_read_outlives_its_successor_and_is_removed_after(folder_set, tmp_path):
+    home = tmp_path / "home"
+    old = open_cache(Folder(folder_set, "all"), CANVAS, home)
+    before, folder = old.read(5)[0].copy(), old.folder
+    travelled = pickle.loads(pickle.dumps(old))  # as to a loader's worker
+    repaint(folder_set, "003.png", 7)
+    changed = open_cache(Folder(folder_set, "all"), CANVAS, home)
+    np.testing.assert_array_equal(old.read(5)[0], before)
+    np.testing.assert_array_equal(travelled.read(5)[0], before)
+    assert changed.folder != folder
+    del old
+    repaint(folder_set, "003.png", 8)
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not folder.exists()  # nothing would ever read it again
+
+
+def test_a_reader_that_was_killed_holds_nothing(folder_set, tmp_path):
+    home = tmp_path / "home"
+    lines = (
+        "import os, signal, sys, pathlib\n"
+        "from portraitnet.train.data.cache import open_cache\n"
+        "from portraitnet.train.datasets.folder import Folder\n"
+        "cache = open_cache(Folder(pathlib.Path(sys.argv[1])), (96, 80), pathlib.Path(sys.argv[2]))\n"
+        "print(cache.folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", lines, str(folder_set), str(home)]
+    folder = Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+    assert folder.is_dir()
+    assert list((folder / "readers").iterdir())
+    repaint(folder_set, "003.png", 7)
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not folder.exists()
+
+
+def test_caches_of_lists_that_nobody_opens_any_more_go_after_a_month(folder_set, tmp_path):
+    home = tmp_path / "home"
+    old, young = (open_cache(Folder(folder_set, "all"), (side, side), home).folder for side in (32, 48))
+    month_ago = time.time() - 31 * 24 * 3600
+    os.utime(old, (month_ago, month_ago))
+    repaint(folder_set, "extra.png", 9)
+    (folder_set / "masks" / "extra.png").write_bytes((folder_set / "masks" / "000.png").read_bytes())
+    open_cache(Folder(folder_set, "all"), CANVAS, home)
+    assert not old.exists()
+    assert young.exists()
+    os.utime(young, (month_ago, month_ago))
+    (folder_set / "images" / "extra.png").unlink()
+    open_cache(Folder(folder_set, "all"), (48, 48), home)
+    assert young.stat().st_mtime > month_ago + 1  # opening it counts
 
 
 def test_a_cache_cut_short_is_built_again(folder_set, tmp_path):
@@ -129,6 +189,20 @@ def test_a_canvas_of_no_use_is_refused(recipe, canvas):
 
 def test_rendered_pictures_need_no_cache(tmp_path):
     assert open_cache(Synthetic((32, 32)), CANVAS, tmp_path) is None
+
+
+def test_rendered_pictures_are_as_sharp_in_training_as_when_judged():
+    def sharpness(picture):
+        small = cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA)
+        return cv2.Laplacian(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
+
+    scenes = Synthetic((96, 96))
+    judged, trained = ([f(i) for i in range(6)] for f in (scenes.read, lambda i: scenes.on_canvas(i, (192, 192))))
+    for (image, mask), (canvas, labels, rect) in zip(judged, trained, strict=True):
+        np.testing.assert_array_equal(labels, mask)
+        assert rect == (0, 0, 192, 192)
+        assert sharpness(canvas) == pytest.approx(sharpness(image), rel=0.02)
+    assert scenes.on_canvas(0, (96, 96))[0].shape == (96, 96, 3)
 
 
 def equal(one, other):

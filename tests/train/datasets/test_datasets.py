@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.metrics import IGNORE
 from portraitnet.train.datasets import is_portrait, open_source
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.voc import Voc, VocPerson
@@ -51,7 +52,7 @@ def test_folder_reports_pictures_without_mask_and_reads_both_conventions(tmp_pat
 @pytest.mark.parametrize(
     ("mask", "classes", "message"),
     [
-        (np.full((48, 40), 7), ("background", "person"), "unknown values up to 7"),
+        (np.full((48, 40), 7), ("background", "person"), "unknown values 7:"),
         (np.full((48, 40), 7), ("a", "b", "c"), r"unknown values \[7\]"),
         (np.zeros((9, 9)), ("background", "person"), "mask is 9x9"),
     ],
@@ -133,3 +134,69 @@ def test_an_empty_folder(tmp_path):
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match="no picture in images/ has a mask"):
         Folder(tmp_path)
+
+
+def mask_of(tmp_path, array, palette=None, classes=("background", "person")):
+    root = write_folder_set(tmp_path / "set", count=1)
+    whole = np.asarray(array, np.uint8).repeat(24, 0).repeat(20, 1)
+    picture = Image.fromarray(whole)
+    if palette:
+        picture = Image.new("P", (40, 48))
+        picture.putpalette(palette)
+        picture.putdata(whole.ravel().tolist())
+    picture.save(root / "masks" / "000.png")
+    source = Folder(root, classes=classes)
+    return source.read(0)[1][[0, 0, -1, -1], [0, -1, 0, -1]].tolist()  # the corners are the array's four pixels
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0, 1, 255, 0], [0, 1, IGNORE, 0]),  # 255 beside a 1 is unknown
+        ([0, 255, 255, 0], [0, 1, 1, 0]),
+        ([1, 1, 255, 1], [1, 1, IGNORE, 1]),
+        ([255, 255, 255, 255], [1, 1, 1, 1]),
+        ([0, 3, 130, 255], [0, 0, 1, 1]),  # a soft outline
+        ([0, 254, 255, 0], [0, 1, 1, 0]),
+    ],
+)
+def test_a_persons_mask_is_read_by_its_values(tmp_path, values, labels):
+    assert mask_of(tmp_path, [values[:2], values[2:]]) == labels
+
+
+@pytest.mark.parametrize("values", [[0, 128, 255, 0], [0, 2, 255, 0], [0, 1, 2, 255], [0, 77, 0, 0], [0, 1, 2, 3]])
+def test_a_persons_mask_that_could_mean_several_things_is_refused(tmp_path, values):
+    with pytest.raises(InputError, match=r"000\.png: unknown values .*holds 0 and 1"):
+        mask_of(tmp_path, [values[:2], values[2:]])
+
+
+def test_a_palette_of_greys_is_read_as_it_looks(tmp_path):
+    indices = [[0, 1], [1, 0]]
+    assert mask_of(tmp_path, indices, [255] * 3 + [0] * 3) == [1, 0, 0, 1]  # entry 0 is white
+    assert mask_of(tmp_path, indices, [0] * 3 + [255] * 3) == [0, 1, 1, 0]
+    assert mask_of(tmp_path, indices, [0, 0, 0, 128, 0, 0]) == [0, 1, 1, 0]  # VOC's colours: indices are labels
+    with pytest.raises(InputError, match="entry 0, the background, lighter"):
+        mask_of(tmp_path, indices, [250, 250, 250, 128, 0, 0])
+    three = ("background", "shirt", "hair")
+    assert mask_of(tmp_path, indices, [255] * 3 + [0] * 3, three) == [0, 1, 1, 0]  # labels are numbers
+
+
+def test_a_shape_in_the_transparency_is_the_mask(tmp_path):
+    def rgba(*pixels):
+        return np.array(pixels).reshape(2, 2, 4)
+
+    white, clear, black, nothing = (255,) * 4, (255, 255, 255, 0), (0, 0, 0, 255), (0, 0, 0, 0)
+    assert mask_of(tmp_path, rgba(white, clear, clear, white)) == [1, 0, 0, 1]
+    assert mask_of(tmp_path, rgba(black, nothing, nothing, black)) == [1, 0, 0, 1]
+    assert mask_of(tmp_path, rgba(white, nothing, nothing, white)) == [1, 0, 0, 1]
+    assert mask_of(tmp_path, rgba(white, black, black, white)) == [1, 0, 0, 1]  # opaque: its colours
+    with pytest.raises(InputError, match="both have a shape"):
+        mask_of(tmp_path, rgba(white, clear, black, nothing))
+
+
+def test_tiff_pictures_and_masks_are_read(tmp_path):
+    root = write_folder_set(tmp_path / "set", count=2)
+    for folder in ("images", "masks"):
+        Image.open(root / folder / "000.png").save(root / folder / "000.tif")
+        (root / folder / "000.png").unlink()
+    assert len(Folder(root)) == 2

@@ -6,7 +6,9 @@ import kotlin.math.round
  * Alpha at the model's size, brought to the size of the upright picture: bytes 0..255.
  * The part that [letterbox] says is the picture's is taken out and resized, as Letterbox.undo does in Python.
  */
-class AlphaMap(private val letterbox: Letterbox, height: Int, width: Int) {
+class AlphaMap(
+    private val letterbox: Letterbox, height: Int, width: Int, private val workers: Workers = Workers(1),
+) {
     /** The picture's part of the model's output, float 0..1, letterbox.height x letterbox.width. */
     val content = FloatArray(letterbox.height * letterbox.width)
     private val bytes = ByteArray(content.size)
@@ -23,12 +25,10 @@ class AlphaMap(private val letterbox: Letterbox, height: Int, width: Int) {
     /** [content] at the picture's size into [target], as levelled bytes. */
     fun grow(target: ByteArray) {
         for (i in content.indices) bytes[i] = levels(content[i])
-        resizer.resize(bytes, target)
+        resizer.resize(bytes, target, workers)
     }
 }
 
-private const val BLACK = 0.1f
-private const val WHITE = 0.9f
-
 /** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/compositing/levels.py has it. */
-internal fun levels(alpha: Float): Byte = round((alpha - BLACK) * 255 / (WHITE - BLACK)).toInt().coerceIn(0, 255).toByte()
+internal fun levels(alpha: Float): Byte =
+    round((alpha - Constants.BLACK) * 255 / (Constants.WHITE - Constants.BLACK)).toInt().coerceIn(0, 255).toByte()

@@ -19,15 +19,15 @@ class AlphaSmoother(private val size: Int) {
     /** Smooth [alpha] (0..1) in place; [elapsed] is the seconds since the last one. */
     fun smooth(alpha: FloatArray, elapsed: Double = FRAME) {
         require(alpha.size == size) { "expected $size values, got ${alpha.size}" }
-        if (!seen || elapsed <= 0 || elapsed > PAUSE) {
+        if (!seen || elapsed <= 0 || elapsed > Constants.PAUSE) {
             alpha.copyInto(state)
             seen = true
             return
         }
-        val slow = (1 - (1 - FOLLOW).pow(elapsed / FRAME)).toFloat()
+        val slow = (1 - (1 - Constants.FOLLOW).pow(elapsed / FRAME)).toFloat()
         for (i in state.indices) {
             val change = alpha[i] - state[i]
-            var motion = ((abs(change) - TREMBLE) / (MOTION - TREMBLE)).coerceIn(0f, 1f)
+            var motion = ((abs(change) - Constants.TREMBLE) / (Constants.MOTION - Constants.TREMBLE)).coerceIn(0f, 1f)
             motion *= motion * (3 - 2 * motion)
             state[i] += (slow + (1 - slow) * motion) * change
             alpha[i] = state[i]
@@ -35,10 +35,6 @@ class AlphaSmoother(private val size: Int) {
     }
 
     private companion object {
-        const val FOLLOW = 0.1
-        const val TREMBLE = 0.05f
-        const val MOTION = 0.4f
-        const val FRAME = 1 / 30.0
-        const val PAUSE = 0.5
+        const val FRAME = 1.0 / Constants.FRAMES_PER_SECOND
     }
 }

@@ -1,71 +1,92 @@
 package portraitnet.core
 
-import org.json.JSONArray
-import org.json.JSONObject
-
 /** Milliseconds of [runs] counted calls. */
-data class Timing(val medianMs: Double, val p90Ms: Double, val iqrMs: Double, val runs: Int)
+data class Timing(val medianMs: Double, val p90Ms: Double, val p99Ms: Double, val iqrMs: Double, val runs: Int)
 
 /** What is timed: one call is one inference on the same input. */
 class Contestant(
     val model: ModelContract,
     val artefact: Artefact,
-    val backend: String, // CPU (XNNPACK), GPU or NNAPI
+    val backend: String, // CPU (XNNPACK) or GPU
     val threads: Int,
     val residency: String, // operators that the delegate took, of all, and in how many pieces: "122/124 in 1"
+    val firstMs: Double, // from opening the file to the first result
     val call: () -> Unit,
 )
 
-/** Warm-up, then [runs] rounds in which every contestant is called once, in an order that turns with each round. */
-class BenchmarkSchedule(private val runs: Int = 50, private val warmup: Int = 5, private val clock: () -> Long = System::nanoTime) {
-    /** Timings in the order of [contestants]. [onRound] is told the share that is done; it may throw to stop. */
+/**
+ * Warm-up for [warmupMs] at least and [warmupRounds] rounds, then [runs] rounds in which every contestant is called once, in
+ * an order that turns with each round: what the phone does meanwhile meets all of them.
+ */
+class BenchmarkSchedule(
+    private val runs: Int = 100,
+    private val warmupMs: Long = 2000,
+    private val warmupRounds: Int = 3,
+    private val clock: () -> Long = System::nanoTime,
+) {
+    /** Timings in the order of [contestants]. [onRound] hears the share that is done; it may throw to stop. */
     fun time(contestants: List<() -> Unit>, onRound: (Double) -> Unit = {}): List<Timing> {
         val times = contestants.map { ArrayList<Double>(runs) }
-        for (round in 0 until warmup + runs) {
+        val start = clock()
+        var round = 0
+        while (round < warmupRounds || clock() - start < warmupMs * 1_000_000) {
+            contestants.forEach { it() }
+            round += 1
+        }
+        for (counted in 0 until runs) {
             for (turn in contestants.indices) {
-                val which = (turn + round) % contestants.size
-                val start = clock()
+                val which = (turn + counted) % contestants.size
+                val before = clock()
                 contestants[which]()
-                val elapsed = clock() - start
-                if (round >= warmup) times[which].add(elapsed / 1e6)
+                times[which].add((clock() - before) / 1e6)
             }
-            onRound((round + 1.0) / (warmup + runs))
+            onRound((counted + 1.0) / runs)
         }
         return times.map { all ->
             Timing(
-                percentileOf(all, 50.0),
-                percentileOf(all, 90.0),
-                percentileOf(all, 75.0) - percentileOf(all, 25.0),
-                all.size,
+                percentileOf(all, 50.0), percentileOf(all, 90.0), percentileOf(all, 99.0),
+                percentileOf(all, 75.0) - percentileOf(all, 25.0), all.size,
             )
         }
     }
 }
 
-/**
- * The results as JSON: rows with the columns of `portraitnet benchmark`'s latency CSV, and what the phone says of its heat
- * before and after ("none", "light", "moderate", "severe" ...: a hot phone's figures are not a cool one's).
- */
-fun benchmarkJson(
-    contestants: List<Contestant>, timings: List<Timing>, device: String, system: String, heatBefore: String, heatAfter: String,
-): String {
-    val rows = JSONArray()
-    for ((contestant, timing) in contestants.zip(timings)) {
-        val model = contestant.model
-        rows.put(
-            JSONObject()
-                .put("model", model.name).put("encoder", model.encoder)
-                .put("format", contestant.artefact.format).put("precision", contestant.artefact.precision)
-                .put("backend", contestant.backend).put("threads", contestant.threads)
-                .put("height", model.height).put("width", model.width)
-                .put("bytes", contestant.artefact.bytes).put("parameters", model.parameters).put("macs", model.macs)
-                .put("weights", "trained").put("fg_iou_per_image", "").put("residency", contestant.residency)
-                .put("median_ms", timing.medianMs).put("p90_ms", timing.p90Ms).put("iqr_ms", timing.iqrMs)
-                .put("runs", timing.runs)
-                .put("machine", device).put("python", "").put("versions", system),
-        )
+/** A stretch of a sustained run: calls per second, their median, and the phone's thermal headroom (1 is the limit). */
+data class Stretch(val second: Int, val rate: Double, val medianMs: Double, val headroom: Double?)
+
+/** One call after the other for [seconds], which shows what heat does to the rate. */
+class SustainedRun(
+    private val seconds: Int = 300, private val stretch: Int = 10, private val clock: () -> Long = System::nanoTime,
+) {
+    /** A [Stretch] for every [stretch] seconds. [onStretch] hears each; it may throw to stop. */
+    fun run(headroom: () -> Double?, onStretch: (Stretch) -> Unit = {}, call: () -> Unit): List<Stretch> {
+        val found = ArrayList<Stretch>()
+        val start = clock()
+        while (found.size * stretch < seconds) {
+            val begin = clock()
+            val end = start + (found.size + 1L) * stretch * 1_000_000_000
+            val times = ArrayList<Double>()
+            var now = begin
+            while (now < end) {
+                call()
+                val after = clock()
+                times.add((after - now) / 1e6)
+                now = after
+            }
+            if (times.isEmpty()) { // one call was longer than a stretch
+                found.add(Stretch((found.size + 1) * stretch, 0.0, 0.0, headroom()))
+            } else {
+                found.add(Stretch((found.size + 1) * stretch, times.size * 1e9 / (now - begin), percentileOf(times, 50.0), headroom()))
+            }
+            onStretch(found.last())
+        }
+        return found
     }
-    return JSONObject()
-        .put("experiment", "latency").put("heat_before", heatBefore).put("heat_after", heatAfter).put("rows", rows)
-        .toString(2)
+}
+
+/** What of /proc/cpuinfo says how fast int8 will be: dotprod and i8mm, where every core has them. */
+fun cpuFeatures(cpuinfo: String): List<String> {
+    val cores = cpuinfo.lineSequence().filter { it.startsWith("Features") }.map { it.substringAfter(':').trim().split(' ').toSet() }.toList()
+    return mapOf("asimddp" to "dotprod", "i8mm" to "i8mm", "avx512_vnni" to "vnni")
+        .filterKeys { key -> cores.isNotEmpty() && cores.all { key in it } }.values.toList()
 }

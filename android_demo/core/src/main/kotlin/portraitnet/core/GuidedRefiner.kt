@@ -8,14 +8,16 @@ import kotlin.math.round
  * Tang, 2013). In each small window alpha is explained as a linear function of colour, on a small picture; the functions
  * are applied at the picture's own size. For pictures of [height] x [width] up to 640 pixels long.
  */
-class GuidedRefiner(private val height: Int, private val width: Int, contentHeight: Int, contentWidth: Int) {
-    private val scale = minOf(1.0, SMALL.toDouble() / max(height, width))
+class GuidedRefiner(
+    private val height: Int, private val width: Int, contentHeight: Int, contentWidth: Int, private val workers: Workers = Workers(1),
+) {
+    private val scale = minOf(1.0, Constants.REFINE_SMALL.toDouble() / max(height, width))
     private val rows = if (scale < 1) max(1, round(height * scale).toInt()) else height
     private val columns = if (scale < 1) max(1, round(width * scale).toInt()) else width
-    private val shrink = Resizer(height, width, rows, columns, 3)
+    private val shrink = PixelResizer(height, width, rows, columns)
     private val place = Resizer(contentHeight, contentWidth, rows, columns)
     private val grow = Resizer(rows, columns, height, width)
-    private val small = ByteArray(rows * columns * 3)
+    private val small = IntArray(rows * columns)
     private val alpha = FloatArray(rows * columns)
     private val guide = Array(3) { FloatArray(rows * columns) }
     private val means = Array(3) { FloatArray(rows * columns) }
@@ -25,21 +27,28 @@ class GuidedRefiner(private val height: Int, private val width: Int, contentHeig
     private val offset = FloatArray(rows * columns)
     private val mean = FloatArray(rows * columns)
     private val product = FloatArray(rows * columns)
-    private val window = WindowMean(rows, columns, RADIUS)
-    private val large = Array(4) { FloatArray(height * width) }
+    private val window = WindowMean(rows, columns, Constants.REFINE_RADIUS)
 
-    /** Levelled bytes 0..255 into [target], from [content] (contentHeight x contentWidth, 0..1) and RGB bytes [image]. */
-    fun refine(image: ByteArray, content: FloatArray, target: ByteArray) {
-        shrink.resize(image, small)
+    /** Levelled bytes 0..255 into [target], from [content] (contentHeight x contentWidth, 0..1) and ARGB pixels [image]. */
+    fun refine(image: IntArray, content: FloatArray, target: ByteArray) {
+        shrink.resize(image, small, workers)
         place.resize(content, alpha)
-        for (i in alpha.indices) for (c in 0 until 3) guide[c][i] = (small[3 * i + c].toInt() and 255) / 255f
+        for (i in alpha.indices) for (c in 0 until 3) guide[c][i] = ((small[i] shr (16 - 8 * c)) and 255) / 255f
         fit()
-        for (c in 0 until 3) grow.resize(slopes[c], large[c])
-        grow.resize(offset, large[3])
-        for (i in target.indices) {
-            var value = large[3][i]
-            for (c in 0 until 3) value += large[c][i] * (image[3 * i + c].toInt() and 255) / 255f
-            target[i] = levels(value)
+        workers.rows(height) { from, until ->
+            val grown = Array(4) { grow.newRow() }
+            for (y in from until until) {
+                for (c in 0 until 3) grow.row(slopes[c], y, grown[c])
+                grow.row(offset, y, grown[3])
+                val (red, green, blue, rest) = grown
+                for (x in 0 until width) {
+                    val pixel = image[y * width + x]
+                    target[y * width + x] = levels(
+                        rest.values[x] + (red.values[x] * ((pixel shr 16) and 255) + green.values[x] * ((pixel shr 8) and 255) +
+                            blue.values[x] * (pixel and 255)) / 255f,
+                    )
+                }
+            }
         }
     }
 
@@ -49,7 +58,7 @@ class GuidedRefiner(private val height: Int, private val width: Int, contentHeig
         for (c in 0 until 3) {
             covariance(guide[c], alpha, means[c], mean, shared[c], 0f)
             for (d in c until 3) {
-                covariance(guide[c], guide[d], means[c], means[d], variance[PAIRS[c][d]], if (c == d) SMOOTHNESS else 0f)
+                covariance(guide[c], guide[d], means[c], means[d], variance[PAIRS[c][d]], if (c == d) Constants.REFINE_SMOOTHNESS else 0f)
             }
         }
         val (rr, rg, rb) = variance
@@ -84,9 +93,6 @@ class GuidedRefiner(private val height: Int, private val width: Int, contentHeig
     }
 
     private companion object {
-        const val SMALL = 160
-        const val RADIUS = 3
-        const val SMOOTHNESS = 1e-4f
         val PAIRS = arrayOf(intArrayOf(0, 1, 2), intArrayOf(1, 3, 4), intArrayOf(2, 4, 5))
     }
 }

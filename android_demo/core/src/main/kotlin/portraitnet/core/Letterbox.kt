@@ -8,7 +8,7 @@ const val STRETCH = "stretch-1.5-128-centred"
 val GEOMETRIES = mapOf(LETTERBOX to 1.0, STRETCH to 1.5, "stretch" to Double.POSITIVE_INFINITY)
 
 /** Values around a picture that does not fill the model's input. */
-const val PAD_VALUE = 128
+const val PAD_VALUE = Constants.PAD
 
 /**
  * How an upright picture of [sourceHeight] x [sourceWidth] lies in a model's input of [targetHeight] x [targetWidth]: it

@@ -1,7 +1,12 @@
 package portraitnet.core
 
-/** Frame in, composed picture out, with one model. Not for several threads at once. Buffers last while sizes do. */
-class LiveProcessor(private val contract: ModelContract, private val io: ModelIo, private val infer: () -> Unit) {
+/**
+ * Frame in, composed picture out, with one model, on the CPU alone. Not for several threads at once. Buffers last while
+ * sizes do.
+ */
+class LiveProcessor(
+    private val contract: ModelContract, private val engine: Engine, private val workers: Workers = Workers(1),
+) {
     /** What the person is put before. */
     @Volatile var background: Background = Background.Blur()
 
@@ -11,11 +16,7 @@ class LiveProcessor(private val contract: ModelContract, private val io: ModelIo
     /** Draw the outline to the picture's own edges. */
     @Volatile var refine = false
 
-    /** Milliseconds of each stage, and pictures per second. */
-    val reading = Durations()
-    val inference = Durations()
-    val compositing = Durations()
-    val rate = FrameRate()
+    val times = StageTimes()
 
     private val smoother = AlphaSmoother(contract.height * contract.width)
     private val input = ByteArray(contract.height * contract.width * 3)
@@ -23,61 +24,40 @@ class LiveProcessor(private val contract: ModelContract, private val io: ModelIo
     private var view: View? = null
     private var before = 0L
 
-    /** The picture that [process] made: RGB bytes, [height] x [width] x 3, good until its next call. */
-    class Composed(val height: Int, val width: Int, val rgb: ByteArray) {
-        /** Opaque ARGB, as bitmaps take it, into [pixels]. */
-        fun toArgb(pixels: IntArray) {
-            for (i in 0 until height * width) {
-                val red = rgb[3 * i].toInt() and 255
-                val green = rgb[3 * i + 1].toInt() and 255
-                val blue = rgb[3 * i + 2].toInt() and 255
-                pixels[i] = (255 shl 24) or (red shl 16) or (green shl 8) or blue
-            }
-        }
-    }
+    /** The picture that [process] made: opaque ARGB [pixels], [height] x [width], good until its next call. */
+    class Composed(val height: Int, val width: Int, val pixels: IntArray)
 
-    /** The person of [frame] before the background; [nanoseconds] is when it was captured. */
+    /** The person of [frame] before the background; [nanoseconds] is when it was captured. Throws EngineException. */
     fun process(frame: Frame, crop: Crop, orientation: Orientation, nanoseconds: Long): Composed {
         val view = view?.takeIf { it.crop == crop && it.orientation == orientation }
             ?: View(crop, orientation).also { view = it; smoother.reset() }
-        timed(reading) {
-            view.forModel.read(frame, input)
-            view.forEyes.read(frame, view.image)
+        timed(times.reading) {
+            view.reader.read(frame, view.image)
+            view.input.fill(view.image, input)
         }
-        timed(inference) {
-            io.fill(input)
-            infer()
-            io.alpha(alpha)
-        }
-        timed(compositing) {
+        timed(times.inference) { engine.run(input, alpha) }
+        timed(times.compositing) {
             if (smooth) smoother.smooth(alpha, (nanoseconds - before) / 1e9)
             before = nanoseconds
             view.map.crop(alpha)
             if (refine) view.refiner.refine(view.image, view.map.content, view.mask) else view.map.grow(view.mask)
             view.compositor.compose(view.image, view.mask, background, view.image)
         }
-        rate.tick(System.nanoTime())
+        times.rate.tick(System.nanoTime())
         return view.composed
-    }
-
-    private inline fun timed(stage: Durations, work: () -> Unit) {
-        val start = System.nanoTime()
-        work()
-        stage.add(System.nanoTime() - start)
     }
 
     /** All that depends on how the camera's picture lies. */
     private inner class View(val crop: Crop, val orientation: Orientation) {
-        private val turned = orientation.degrees % 180 != 0
-        private val height = if (turned) crop.width else crop.height
-        private val width = if (turned) crop.height else crop.width
-        val forModel = FrameReader(crop, orientation, contract.height, contract.width, contract.geometry)
-        val forEyes = FrameReader(crop, orientation, height, width)
-        val image = ByteArray(height * width * 3)
+        val reader = UprightReader(crop, orientation, workers)
+        private val height = reader.height
+        private val width = reader.width
+        val input = ModelInput(height, width, contract.height, contract.width, contract.geometry, workers)
+        val image = IntArray(height * width)
         val mask = ByteArray(height * width)
-        val map = AlphaMap(forModel.letterbox, height, width)
-        val refiner by lazy { GuidedRefiner(height, width, forModel.letterbox.height, forModel.letterbox.width) }
-        val compositor = Compositor(height, width)
+        val map = AlphaMap(input.letterbox, height, width, workers)
+        val refiner by lazy { GuidedRefiner(height, width, input.letterbox.height, input.letterbox.width, workers) }
+        val compositor = Compositor(height, width, workers)
         val composed = Composed(height, width, image)
     }
 }

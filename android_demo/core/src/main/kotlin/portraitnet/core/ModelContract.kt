@@ -30,13 +30,20 @@ data class ModelContract(
     val artefacts: List<Artefact>,
     val geometry: String = LETTERBOX,
 ) {
-    /** The TFLite file to run: int8 if there is one. */
-    val tflite: Artefact?
-        get() = artefacts.filter { it.format == "tflite" }.minByOrNull { PRECISIONS.indexOf(it.precision) }
+    /** Its TFLite files. */
+    val tflites: List<Artefact> get() = artefacts.filter { it.format == "tflite" }
+
+    /** The file to run on [processor]: int8 first, but on a GPU, which works in float16, float16. Throws ContractException. */
+    fun tfliteFor(processor: Processor): Artefact {
+        val order = if (processor == Processor.GPU) FLOATS_FIRST else BYTES_FIRST
+        return tflites.filter { it.precision in order }.minByOrNull { order.indexOf(it.precision) }
+            ?: throw ContractException("model.json names no .tflite file")
+    }
 
     companion object {
         private const val MOST_CHARACTERS = 4 shl 20
-        private val PRECISIONS = listOf("int8", "fp32", "fp16")
+        private val BYTES_FIRST = listOf("int8", "fp32", "fp16")
+        private val FLOATS_FIRST = listOf("fp16", "fp32", "int8")
         private val FILE_NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
         /** Read untrusted JSON. Throws ContractException, and nothing else, when it is no contract of ours. */

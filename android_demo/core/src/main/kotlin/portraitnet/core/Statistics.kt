@@ -42,6 +42,21 @@ class FrameRate(private val capacity: Int = 60) {
     }
 }
 
+/** Milliseconds of each stage of a frame, and pictures per second. */
+class StageTimes {
+    val reading = Durations()
+    val inference = Durations()
+    val compositing = Durations()
+    val rate = FrameRate()
+}
+
+/** Do [work], and add what it took to [stage]. */
+inline fun timed(stage: Durations, work: () -> Unit) {
+    val start = System.nanoTime()
+    work()
+    stage.add(System.nanoTime() - start)
+}
+
 internal fun percentileOf(values: List<Double>, percent: Double): Double {
     if (values.isEmpty()) return 0.0
     val sorted = values.sorted()

@@ -12,29 +12,25 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
     /** The number of new pixels. */
     val count: Int get() = first.size
 
-    /** The same new pixels of an axis that runs the other way. */
-    fun reversed(): Taps = build(length, count) { i ->
-        val taps = weights.copyOfRange(offsets[i], offsets[i + 1])
-        (length - first[i] - taps.size) to taps.reversedArray()
-    }
+    /** The most old pixels that any new one is made of. */
+    val most: Int = (0 until first.size).maxOfOrNull { tapsOf(it) } ?: 0
 
-    /** The same new pixels in the other order. */
-    fun backwards(): Taps = build(length, count) { i ->
-        val j = count - 1 - i
-        first[j] to weights.copyOfRange(offsets[j], offsets[j + 1])
-    }
-
-    /** The same, of samples that each stand for two old pixels, as chroma does; [start] is the first old pixel's place. */
-    fun ofPairs(start: Int): Taps = build((start + length + 1) / 2 - start / 2, count) { i ->
-        val from = (start + first[i]) / 2
-        val merged = FloatArray((start + first[i] + tapsOf(i) - 1) / 2 - from + 1)
-        for (tap in 0 until tapsOf(i)) merged[(start + first[i] + tap) / 2 - from] += weights[offsets[i] + tap]
-        (from - start / 2) to merged
+    /** The weights as whole numbers of 1 / [ONE], whose sums are exactly [ONE]: such loops run several pixels at a time. */
+    val whole: IntArray by lazy {
+        val found = IntArray(weights.size) { Math.round(weights[it] * ONE) }
+        for (i in first.indices) {
+            val range = offsets[i] until offsets[i + 1]
+            val largest = range.maxByOrNull { found[it] } ?: continue
+            found[largest] += ONE - range.sumOf { found[it] }
+        }
+        found
     }
 
     private fun tapsOf(i: Int) = offsets[i + 1] - offsets[i]
 
     companion object {
+        const val ONE = 4096
+
         /**
          * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
          * shrinks, else bilinear. A picture three times as large or more is halved first while its sides are even, unless

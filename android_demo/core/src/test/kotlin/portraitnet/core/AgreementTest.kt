@@ -2,12 +2,18 @@ package portraitnet.core
 
 import java.nio.ByteBuffer
 import org.json.JSONObject
+import org.junit.After
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Test
 
 /** Python and Kotlin give the same for the same input. */
 class AgreementTest {
+    private val workers = Workers(3)
+
+    @After
+    fun close() = workers.close()
+
     @Test
     fun letterboxesArePixelEqual() {
         for (case in Golden.cases("letterboxes")) {
@@ -25,11 +31,16 @@ class AgreementTest {
             val (targetHeight, targetWidth) = ints(case, "target")
             val orientation = Orientation(case.getInt("degrees"), case.getBoolean("mirror"))
             val geometry = case.getString("geometry")
-            val reader = FrameReader(Crop(left, top, cropWidth, cropHeight), orientation, targetHeight, targetWidth, geometry)
+            val reader = UprightReader(Crop(left, top, cropWidth, cropHeight), orientation, workers)
+            val input = ModelInput(reader.height, reader.width, targetHeight, targetWidth, geometry, workers)
+            val pixels = IntArray(reader.height * reader.width)
             val frame = if (case.getString("format") == "rgba") RgbaFrame(width, height, plane(case, "rgba"))
             else YuvFrame(width, height, plane(case, "y"), plane(case, "u"), plane(case, "v"))
             val found = ByteArray(targetHeight * targetWidth * 3)
-            repeat(2) { reader.read(frame, found) } // the second time from used buffers
+            repeat(2) { // the second time from used buffers
+                reader.read(frame, pixels)
+                input.fill(pixels, found)
+            }
             assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, 1, 0.5)
         }
     }
@@ -55,13 +66,13 @@ class AgreementTest {
         for (case in Golden.cases("alphas")) {
             val (height, width, inputHeight, inputWidth) = ints(case, "sizes")
             val box = Letterbox.fit(height, width, inputHeight, inputWidth)
-            val map = AlphaMap(box, height, width)
+            val map = AlphaMap(box, height, width, workers)
             map.crop(Golden.floats(case, "alpha"))
             val found = ByteArray(height * width)
             map.grow(found)
             assertNear("grown", Golden.bytes(case, "grown"), found, 1, 0.3)
-            val refiner = GuidedRefiner(height, width, box.height, box.width)
-            refiner.refine(Golden.bytes(case, "image"), map.content, found)
+            val refiner = GuidedRefiner(height, width, box.height, box.width, workers)
+            refiner.refine(pixelsOf(Golden.bytes(case, "image")), map.content, found)
             assertNear("refined", Golden.bytes(case, "refined"), found, 6, 0.5)
         }
     }
@@ -73,12 +84,12 @@ class AgreementTest {
             val background = when (val kind = case.getString("background")) {
                 "colour" -> ints(case, "colour").let { (red, green, blue) -> Background.Colour(red, green, blue) }
                 "blur" -> Background.Blur(case.getDouble("strength"))
-                else -> ints(case, "picture_size").let { (tall, wide) -> Background.Picture(tall, wide, Golden.bytes(case, kind)) }
+                else -> ints(case, "picture_size").let { (tall, wide) -> Background.Picture(tall, wide, pixelsOf(Golden.bytes(case, kind))) }
             }
-            val found = ByteArray(height * width * 3)
-            val compositor = Compositor(height, width)
-            repeat(2) { compositor.compose(Golden.bytes(case, "image"), Golden.bytes(case, "alpha"), background, found) }
-            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, case.getInt("most"), 0.3)
+            val found = IntArray(height * width)
+            val compositor = Compositor(height, width, workers)
+            repeat(2) { compositor.compose(pixelsOf(Golden.bytes(case, "image")), Golden.bytes(case, "alpha"), background, found) }
+            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), bytesOf(found), case.getInt("most"), 0.3)
         }
     }
 

@@ -1,6 +1,7 @@
 package portraitnet.core
 
 import java.io.ByteArrayInputStream
+import java.nio.ByteBuffer
 import org.json.JSONObject
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
@@ -23,19 +24,23 @@ class ContractTest {
         val contract = ModelContract.parse(String(Golden.bytes(case, "json")))
         assertEquals(case.getString("name"), contract.name)
         assertEquals(listOf(case.getInt("height"), case.getInt("width")), listOf(contract.height, contract.width))
-        assertEquals(case.getString("sha256"), contract.tflite?.sha256)
-        assertEquals(contract.tflite?.sha256, sha256(ByteArrayInputStream(Golden.bytes(case, "tflite"))))
-        val input = case.getJSONObject("input")
-        val output = case.getJSONObject("output")
-        assertNull(
-            mismatch(
-                contract, shape(input), shape(output), input.getString("dtype") == "uint8", quantization(input), quantization(output),
-            ),
-        )
+        assertEquals(case.getString("sha256"), contract.tfliteFor(Processor.CPU).sha256)
+        assertEquals(contract.tfliteFor(Processor.CPU).sha256, sha256(ByteArrayInputStream(Golden.bytes(case, "tflite"))))
+        val file = TfliteFile.parse(ByteBuffer.wrap(Golden.bytes(case, "tflite")))
+        assertEquals(facts(case.getJSONObject("input")), file.input)
+        assertEquals(facts(case.getJSONObject("output")), file.output)
+        assertNull(mismatch(contract, file))
     }
 
     @Test
-    fun int8IsPreferred() = assertEquals("m-int8.tflite", ModelContract.parse(good).tflite?.file)
+    fun theCpuTakesInt8AndTheGpuFloats() {
+        val contract = ModelContract.parse(good)
+        assertEquals("m-int8.tflite", contract.tfliteFor(Processor.CPU).file)
+        assertEquals("m-fp32.tflite", contract.tfliteFor(Processor.GPU).file)
+        val both = ModelContract.parse(good.replace("\"fp32\"", "\"fp16\""))
+        assertEquals("m-fp32.tflite", both.tfliteFor(Processor.GPU).file)
+        messageOf<ContractException> { contract.copy(artefacts = emptyList()).tfliteFor(Processor.GPU) }
+    }
 
     @Test
     fun bothGeometriesAreRead() {
@@ -65,31 +70,39 @@ class ContractTest {
     @Test
     fun aFileThatBreaksThePromiseIsNamed() {
         val contract = ModelContract.parse(good)
-        val shape = intArrayOf(1, 224, 160, 3)
-        val alpha = intArrayOf(1, 224, 160, 1)
-        val raw = Quantization(1f, 0)
-        val steps = Quantization(1 / 256f, 0)
-        assertNull(mismatch(contract, shape, alpha, true, raw, steps))
-        assertTrue("takes" in mismatch(contract, alpha, alpha, true, raw, steps)!!)
-        assertTrue("gives" in mismatch(contract, shape, shape, true, raw, steps)!!)
-        assertTrue("input is quantised" in mismatch(contract, shape, alpha, true, Quantization(0.5f, 3), steps)!!)
-        assertTrue("output is quantised" in mismatch(contract, shape, alpha, true, raw, raw)!!)
+        val picture = TensorFacts(listOf(1, 224, 160, 3), TensorFacts.UINT8, Quantization(1f, 0))
+        val alpha = TensorFacts(listOf(1, 224, 160, 1), TensorFacts.UINT8, Quantization(1 / 256f, 0))
+        fun reason(input: TensorFacts, output: TensorFacts) = mismatch(contract, TfliteFile(input, output)) ?: ""
+        assertEquals("", reason(picture, alpha))
+        assertEquals("", reason(picture.copy(type = TensorFacts.FLOAT32), alpha.copy(type = TensorFacts.FLOAT32)))
+        assertTrue("takes" in reason(alpha, alpha))
+        assertTrue("gives" in reason(picture, picture))
+        assertTrue("takes type 9" in reason(picture.copy(type = 9), alpha))
+        assertTrue("input is quantised" in reason(picture.copy(quantization = Quantization(0.5f, 3)), alpha))
+        assertTrue("output is quantised" in reason(picture, alpha.copy(quantization = Quantization(1f, 0))))
     }
 
     @Test
-    fun bytesAndFloatsGoThroughTheModelsBuffers() {
-        val rgb = ByteArray(12) { (20 * it).toByte() }
-        val bytes = ModelIo(2, 2, true).apply { fill(rgb) }
-        assertEquals(220, bytes.input.get(11).toInt() and 255)
-        bytes.output.put(0, 255.toByte()).put(1, 51)
-        assertEquals(listOf(1f, 0.2f, 0f, 0f), FloatArray(4).also { bytes.alpha(it) }.toList())
-        val floats = ModelIo(2, 2, false).apply { fill(rgb) }
-        assertEquals(220f, floats.input.getFloat(44))
-        floats.output.putFloat(0, 1.5f).putFloat(4, 0.25f)
-        assertEquals(listOf(1f, 0.25f, 0f, 0f), FloatArray(4).also { floats.alpha(it) }.toList())
+    fun aDamagedTfliteFileIsRefusedWhereverItIsDamaged() {
+        val whole = Golden.bytes(Golden.cases("contracts").single(), "tflite")
+        for (length in listOf(0, 3, 8, 40, whole.size / 2)) {
+            messageOf<ContractException> { TfliteFile.parse(ByteBuffer.wrap(whole.copyOf(length))) }
+        }
+        messageOf<ContractException> { TfliteFile.parse(ByteBuffer.wrap("this is a text, no model".toByteArray())) }
+        val random = java.util.Random(0)
+        repeat(2000) { // whatever a byte says, it is read or refused, and nothing else happens
+            val damaged = whole.copyOf(4096).also { bytes -> repeat(8) { bytes[8 + random.nextInt(4000)] = random.nextInt().toByte() } }
+            try {
+                TfliteFile.parse(ByteBuffer.wrap(damaged))
+            } catch (error: ContractException) {
+                assertTrue(error.message!!.isNotEmpty())
+            }
+        }
     }
 
-    private fun shape(tensor: JSONObject) = tensor.getJSONArray("shape").let { IntArray(it.length()) { i -> it.getInt(i) } }
-
-    private fun quantization(tensor: JSONObject) = Quantization(tensor.getDouble("scale").toFloat(), tensor.getInt("zero_point"))
+    private fun facts(tensor: JSONObject): TensorFacts {
+        val shape = tensor.getJSONArray("shape").let { List(it.length()) { i -> it.getInt(i) } }
+        val type = if (tensor.getString("dtype") == "uint8") TensorFacts.UINT8 else TensorFacts.FLOAT32
+        return TensorFacts(shape, type, Quantization(tensor.getDouble("scale").toFloat(), tensor.getInt("zero_point")))
+    }
 }

@@ -22,11 +22,22 @@ object Golden {
 
     fun bytes(case: JSONObject, key: String): ByteArray = File(folder, case.getString(key)).readBytes()
 
+    /** Leave [text] beside the vectors, for Python to check. */
+    fun write(name: String, text: String) = File(folder, name).writeText(text)
+
     fun floats(case: JSONObject, key: String): FloatArray {
         val buffer = ByteBuffer.wrap(bytes(case, key)).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
         return FloatArray(buffer.remaining()).also { buffer.get(it) }
     }
 }
+
+/** RGB bytes as opaque ARGB pixels. */
+fun pixelsOf(rgb: ByteArray): IntArray = IntArray(rgb.size / 3) { i ->
+    packed(rgb[3 * i].toInt() and 255, rgb[3 * i + 1].toInt() and 255, rgb[3 * i + 2].toInt() and 255)
+}
+
+/** ARGB pixels as RGB bytes. */
+fun bytesOf(pixels: IntArray): ByteArray = ByteArray(3 * pixels.size) { (pixels[it / 3] shr (16 - 8 * (it % 3))).toByte() }
 
 /** Bytes must agree within [most] everywhere, and by [mean] on average. */
 fun assertNear(name: String, wanted: ByteArray, found: ByteArray, most: Int, mean: Double) {

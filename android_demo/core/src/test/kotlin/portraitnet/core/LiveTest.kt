@@ -10,12 +10,17 @@ import org.junit.Test
 class LiveTest {
     private val contract = ModelContract("m", listOf("background", "person"), 64, 64, "", 0, 0, emptyList())
 
-    private fun processor(): LiveProcessor {
-        val io = ModelIo(64, 64, true)
-        return LiveProcessor(contract, io) {
-            for (i in 0 until 64 * 64) io.output.put(i, if ((io.input.get(3 * i).toInt() and 255) > 150) 255.toByte() else 0)
+    /** What is bright is the person. */
+    private val engine = object : Engine {
+        override val processor = Processor.CPU
+        override val threads = 1
+        override fun run(rgb: ByteArray, alpha: FloatArray) {
+            for (i in alpha.indices) alpha[i] = if ((rgb[3 * i].toInt() and 255) > 150) 1f else 0f
         }
+        override fun close() = Unit
     }
+
+    private fun processor() = LiveProcessor(contract, engine)
 
     /** A sensor's picture, dark, with a bright square at its left: RGBA. */
     private fun frame(width: Int = 96, height: Int = 64): RgbaFrame {
@@ -27,7 +32,7 @@ class LiveTest {
     }
 
     private fun colourAt(composed: LiveProcessor.Composed, row: Int, column: Int): List<Int> =
-        List(3) { composed.rgb[3 * (row * composed.width + column) + it].toInt() and 255 }
+        List(3) { (composed.pixels[row * composed.width + column] shr (16 - 8 * it)) and 255 }
 
     @Test
     fun thePersonIsKeptAndTheRestReplacedInEveryOrientation() {
@@ -52,12 +57,31 @@ class LiveTest {
         val live = processor()
         val first = live.process(frame(), Crop(0, 0, 96, 64), Orientation(90, true), 0)
         val second = live.process(frame(), Crop(0, 0, 96, 64), Orientation(90, true), 33_000_000)
-        assertSame(first.rgb, second.rgb)
-        assertEquals(listOf(2, 2, 2), listOf(live.reading.count, live.inference.count, live.compositing.count))
-        assertTrue(live.rate.perSecond() > 0)
-        val pixels = IntArray(first.height * first.width).also { first.toArgb(it) }
-        assertEquals(255, pixels[0] ushr 24)
-        assertEquals(first.rgb[0].toInt() and 255, (pixels[0] ushr 16) and 255)
+        assertSame(first.pixels, second.pixels)
+        val times = live.times
+        assertEquals(listOf(2, 2, 2), listOf(times.reading.count, times.inference.count, times.compositing.count))
+        assertTrue(times.rate.perSecond() > 0)
+        assertTrue(first.pixels.all { it ushr 24 == 255 })
+    }
+
+    @Test
+    fun severalThreadsGiveWhatOneGives() {
+        Workers(3).use { workers ->
+            for (orientation in listOf(Orientation(0, false), Orientation(90, true))) {
+                val one = processor().process(frame(), Crop(0, 0, 96, 64), orientation, 0).pixels
+                val three = LiveProcessor(contract, engine, workers).process(frame(), Crop(0, 0, 96, 64), orientation, 0).pixels
+                assertTrue(one.contentEquals(three))
+            }
+            messageOf<IllegalStateException> { workers.rows(9) { from, _ -> if (from > 0) error("in a thread") } }
+        }
+    }
+
+    @Test
+    fun withoutABackgroundTheSceneIsAsItWas() {
+        val live = processor().apply { background = Background.None }
+        val composed = live.process(frame(), Crop(0, 0, 96, 64), Orientation(0, false), 0)
+        assertEquals(listOf(30, 30, 30), colourAt(composed, 2, 2))
+        assertEquals(listOf(220, 220, 220), colourAt(composed, 32, 20))
     }
 
     @Test
@@ -70,9 +94,10 @@ class LiveTest {
 
     @Test
     fun aCropThatIsNotInThePictureIsRefused() {
-        val reader = FrameReader(Crop(0, 0, 100, 64), Orientation(0, false), 64, 64)
-        messageOf<IllegalArgumentException> { reader.read(frame(), ByteArray(64 * 64 * 3)) }
-        messageOf<IllegalArgumentException> { FrameReader(Crop(1, 0, 10, 10), Orientation(0, false), 64, 64) }
-        messageOf<IllegalArgumentException> { FrameReader(Crop(0, 0, 10, 10), Orientation(45, false), 64, 64) }
+        val reader = UprightReader(Crop(0, 0, 100, 64), Orientation(0, false))
+        messageOf<IllegalArgumentException> { reader.read(frame(), IntArray(100 * 64)) }
+        messageOf<IllegalArgumentException> { UprightReader(Crop(1, 0, 10, 10), Orientation(0, false)) }
+        messageOf<IllegalArgumentException> { UprightReader(Crop(0, 0, 0, 10), Orientation(0, false)) }
+        messageOf<IllegalArgumentException> { UprightReader(Crop(0, 0, 10, 10), Orientation(45, false)) }
     }
 }

@@ -1,0 +1,103 @@
+package portraitnet.render
+
+import java.nio.ByteBuffer
+import portraitnet.core.Background
+import portraitnet.core.Crop
+import portraitnet.core.ModelContract
+import portraitnet.core.Orientation
+import portraitnet.core.Plane
+import portraitnet.core.RenderPlan
+import portraitnet.core.Scene
+import portraitnet.core.YuvFrame
+
+/**
+ * A frame's way over the GPU: the camera's planes in, the model's input out, the model's alpha in, the composed picture on a
+ * surface. Buffers last while sizes do.
+ */
+class GlFrames(private val renderer: GlRenderer, private val contract: ModelContract) {
+    private var plan: RenderPlan? = null
+    private var geometry: Pair<Crop, Orientation>? = null
+    private val planes = HashMap<String, ByteBuffer>()
+    private val input = ByteBuffer.allocateDirect(4 * contract.height * contract.width)
+    private var raw = ByteBuffer.allocateDirect(0)
+    private var picture: Background.Picture? = null
+
+    /** The upright picture's size: height to width. */
+    val size: Pair<Int, Int>? get() = plan?.let { it.height to it.width }
+
+    /** Take [frame], and put it as the model wants it into [rgb]. True when the view is another one than before. */
+    fun load(frame: YuvFrame, crop: Crop, orientation: Orientation, rgb: ByteArray): Boolean {
+        val changed = geometry != crop to orientation
+        if (changed) {
+            plan = RenderPlan(crop, orientation, contract.height, contract.width, contract.geometry)
+            geometry = crop to orientation
+        }
+        upload("luma", frame.y, frame.height)
+        upload("first", frame.u, frame.height / 2)
+        upload("second", frame.v, frame.height / 2)
+        renderer.draw(known().before)
+        renderer.read("input", input)
+        for (pixel in 0 until contract.height * contract.width) {
+            for (c in 0 until 3) rgb[3 * pixel + c] = input.get(4 * pixel + c)
+        }
+        return changed
+    }
+
+    /** Draw the frame that was loaded with [alpha] (0..1, of the model's size) over [background], into the texture `result`. */
+    fun compose(alpha: FloatArray, background: Background, refine: Boolean) {
+        val box = known().letterbox
+        if (raw.capacity() != box.height * box.width) raw = ByteBuffer.allocateDirect(box.height * box.width)
+        raw.rewind()
+        for (row in 0 until box.height) {
+            val start = (box.top + row) * box.targetWidth + box.left
+            for (column in 0 until box.width) raw.put((alpha[start + column] * 255 + 0.5f).toInt().coerceIn(0, 255).toByte())
+        }
+        raw.rewind()
+        renderer.upload("raw", raw, box.height, box.width, 1)
+        renderer.draw(known().after(scene(background), refine))
+    }
+
+    /** What was composed as opaque ARGB pixels. */
+    fun pixels(): IntArray {
+        val bytes = ByteBuffer.allocateDirect(4 * known().height * known().width)
+        renderer.read("result", bytes)
+        return IntArray(known().height * known().width) { i ->
+            fun channel(c: Int) = bytes.get(4 * i + c).toInt() and 255
+            (255 shl 24) or (channel(0) shl 16) or (channel(1) shl 8) or channel(2)
+        }
+    }
+
+    private fun known() = plan ?: throw GlException("no frame was loaded")
+
+    private fun scene(background: Background): Scene = when (background) {
+        is Background.Blur -> Scene.Blur(background.strength)
+        is Background.Colour -> Scene.Colour(background.red, background.green, background.blue)
+        is Background.None -> Scene.None
+        is Background.Picture -> {
+            if (picture !== background) upload(background)
+            picture = background
+            Scene.Picture(background.height, background.width)
+        }
+    }
+
+    private fun upload(background: Background.Picture) {
+        val bytes = ByteBuffer.allocateDirect(4 * background.pixels.size)
+        for (pixel in background.pixels) for (shift in listOf(16, 8, 0, 24)) bytes.put((pixel shr shift).toByte())
+        bytes.rewind()
+        renderer.upload("picture", bytes, background.height, background.width, 4)
+    }
+
+    /** A plane with its rows as long as they lie; two bytes a texel where colours take turns. */
+    private fun upload(name: String, plane: Plane, rows: Int) {
+        val channels = plane.pixelStride
+        if (channels !in 1..2 || plane.rowStride % channels != 0) throw GlException("the camera's pixels lie in another way")
+        val length = plane.rowStride * rows
+        val copy = planes[name]?.takeIf { it.capacity() == length } ?: ByteBuffer.allocateDirect(length).also { planes[name] = it }
+        val source = plane.bytes.duplicate().apply { rewind() }
+        source.limit(minOf(source.limit(), length)) // the last row may end early, or the buffer late
+        copy.rewind()
+        copy.put(source)
+        copy.rewind()
+        renderer.upload(name, copy, rows, plane.rowStride / channels, channels)
+    }
+}

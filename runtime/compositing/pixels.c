@@ -1,0 +1,135 @@
+/* Sums over the pixels of whole pictures that no call of OpenCV does at once. Called through ctypes by compiled.py.
+
+   Most pixels belong wholly to the person or wholly to the background: blocks of them are copied. Only blocks with a
+   pixel of soft alpha are computed. All arithmetic is in integers, so results are the same on every processor. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#define EXPORT __declspec(dllexport)
+#define restrict __restrict
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+/* The compiler makes a version for processors with AVX2 beside the one for all; the loader chooses. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+enum { BLOCK = 16, CHANNELS = 3, NOTHING = 0, ALL = 255, SOFT = -1 };
+
+/* NOTHING or ALL when every alpha of the block is that, else SOFT. */
+static inline int same_in_block(const uint8_t *alpha) {
+    uint64_t first, second;
+    memcpy(&first, alpha, 8);
+    memcpy(&second, alpha + 8, 8);
+    if ((first | second) == 0) return NOTHING;
+    return (first & second) == UINT64_MAX ? ALL : SOFT;
+}
+
+static inline uint8_t mixed(unsigned alpha, unsigned over, unsigned under) {
+    unsigned total = alpha * over + (255 - alpha) * under + 128;
+    return (uint8_t)((total + (total >> 8)) >> 8); /* divided by 255, to the nearest for every sum there is */
+}
+
+/* result = alpha * image + (1 - alpha) * background; three bytes to a pixel, one alpha. */
+FOR_EACH_PROCESSOR EXPORT void blend(const uint8_t *restrict image, const uint8_t *restrict background,
+                                     const uint8_t *restrict alpha, uint8_t *restrict result, size_t pixels) {
+    size_t at = 0;
+    for (; at + BLOCK <= pixels; at += BLOCK) {
+        const uint8_t *over = image + CHANNELS * at, *under = background + CHANNELS * at;
+        uint8_t *out = result + CHANNELS * at, share[CHANNELS * BLOCK];
+        int same = same_in_block(alpha + at);
+        if (same != SOFT) {
+            memcpy(out, same == ALL ? over : under, CHANNELS * BLOCK);
+            continue;
+        }
+        for (int i = 0; i < BLOCK; i++) share[3 * i] = share[3 * i + 1] = share[3 * i + 2] = alpha[at + i];
+        for (int i = 0; i < CHANNELS * BLOCK; i++) {
+            uint16_t front = (uint16_t)(share[i] * over[i]), back = (uint16_t)((uint8_t)(255 - share[i]) * under[i]);
+            uint16_t total = (uint16_t)(front + back + 128);
+            out[i] = (uint8_t)((uint16_t)(total + (total >> 8)) >> 8);
+        }
+    }
+    for (; at < pixels; at++)
+        for (int c = 0; c < CHANNELS; c++)
+            result[3 * at + c] = mixed(alpha[at], image[3 * at + c], background[3 * at + c]);
+}
+
+/* result = image + change where alpha is soft, else image. `change` has fewer rows: it grows as in bilinear resizing. */
+FOR_EACH_PROCESSOR EXPORT void add_change(const uint8_t *restrict image, const int16_t *restrict change,
+                                          const uint8_t *restrict alpha, uint8_t *restrict result, size_t height,
+                                          size_t width, size_t change_height) {
+    for (size_t y = 0; y < height; y++) {
+        /* The place between two rows, in sixteenths: that keeps all sums in 16 bits. */
+        int64_t place = (int64_t)(((2 * y + 1) * change_height * 16 + height) / (2 * height)) - 8;
+        int64_t last = 16 * ((int64_t)change_height - 1);
+        place = place < 0 ? 0 : place > last ? last : place;
+        size_t row = (size_t)(place / 16);
+        int16_t lower = (int16_t)(place % 16), upper = (int16_t)(16 - lower);
+        const int16_t *above = change + CHANNELS * width * row;
+        const int16_t *below = row + 1 < change_height ? above + CHANNELS * width : above;
+        const uint8_t *old = image + CHANNELS * width * y, *share = alpha + width * y;
+        uint8_t *out = result + CHANNELS * width * y;
+        for (size_t x = 0; x < width; x += BLOCK) {
+            size_t count = width - x < BLOCK ? width - x : BLOCK;
+            size_t first = CHANNELS * x, end = first + CHANNELS * count;
+            if (count == BLOCK && same_in_block(share + x) != SOFT) {
+                memcpy(out + first, old + first, CHANNELS * BLOCK);
+                continue;
+            }
+            int16_t soft[CHANNELS * BLOCK];
+            for (size_t i = 0; i < count; i++)
+                soft[3 * i] = soft[3 * i + 1] = soft[3 * i + 2] = (uint8_t)(share[x + i] - 1) < ALL - 1 ? -1 : 0;
+            for (size_t i = first; i < end; i++) {
+                int16_t grown = (int16_t)((int16_t)(above[i] * upper + below[i] * lower + 8) >> 4);
+                int16_t value = (int16_t)(old[i] + (grown & soft[i - first]));
+                out[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+            }
+        }
+    }
+}
+
+/* Colours by their weights, and the weights as a fourth channel: what mean colours of a neighbourhood are sums of.
+   The weights are alpha (`person`) and 1 - alpha (`behind`) to the fourth power, which leaves mixtures out. */
+FOR_EACH_PROCESSOR EXPORT void weigh(const uint8_t *restrict image, const uint8_t *restrict alpha,
+                                     float *restrict person, float *restrict behind, size_t pixels) {
+    for (size_t i = 0; i < pixels; i++) {
+        float share = (float)alpha[i] * (1.0f / 255), rest = 1 - share;
+        float own = (share * share) * (share * share), other = (rest * rest) * (rest * rest);
+        for (int c = 0; c < CHANNELS; c++) {
+            person[4 * i + c] = own * (float)image[3 * i + c];
+            behind[4 * i + c] = other * (float)image[3 * i + c];
+        }
+        person[4 * i + 3] = own;
+        behind[4 * i + 3] = other;
+    }
+}
+
+/* What to add to a picture for the person's own colours, from the averaged sums of `weigh`. */
+FOR_EACH_PROCESSOR EXPORT void own_colour(const uint8_t *restrict image, const uint8_t *restrict alpha,
+                                          const float *restrict person, const float *restrict behind,
+                                          int16_t *restrict change, size_t pixels, float little) {
+    for (size_t i = 0; i < pixels; i++) {
+        float share = (float)alpha[i] * (1.0f / 255);
+        if (alpha[i] == ALL || person[4 * i + 3] == 0) {
+            change[3 * i] = change[3 * i + 1] = change[3 * i + 2] = 0;
+            continue;
+        }
+        float of_person = 1 / (person[4 * i + 3] + little), of_behind = 1 / (behind[4 * i + 3] + little);
+        for (int c = 0; c < CHANNELS; c++) {
+            float seen = (float)image[3 * i + c], near = person[4 * i + c] * of_person;
+            float mixture = share * near + (1 - share) * (behind[4 * i + c] * of_behind);
+            float own = near + share * (seen - mixture);
+            change[3 * i + c] = (int16_t)((own < 0 ? 0 : own > 255 ? 255 : own) - seen);
+        }
+    }
+}
+
+/* Windows' linker asks for it. */
+EXPORT void *PyInit__pixels(void) { return NULL; }

@@ -1,0 +1,1 @@
+"""`portraitnet api`: an HTTP service that takes a picture and returns its mask, cut-out or composite."""

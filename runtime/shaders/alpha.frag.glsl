@@ -1,0 +1,19 @@
+#version 300 es
+// Alpha for compositing: drawn to the picture's edges where `refine` is set, then levelled (see runtime/levels.py).
+precision highp float;
+uniform sampler2D raw;     // the model's alpha, cropped to the picture
+uniform sampler2D lines;   // slopes and offset of the guided filter
+uniform sampler2D picture;
+uniform bool refine;
+uniform vec2 levels;       // alpha that becomes nothing, alpha that becomes all
+in vec2 at;
+out vec4 result;
+
+void main() {
+  float alpha = texture(raw, at).r;
+  if (refine) {
+    vec4 line = texture(lines, at);
+    alpha = dot(line.rgb, texture(picture, at).rgb) + line.a;
+  }
+  result = vec4(clamp((alpha - levels.x) / (levels.y - levels.x), 0.0, 1.0));
+}

@@ -1,0 +1,50 @@
+// A .tflite of this project in LiteRT.js: pixels in, alpha at the model's size out. Runs in the worker.
+
+import * as LiteRt from '@litertjs/core';
+
+export class Model {
+  /** Load LiteRT from `folder` and compile `bytes` in one way (see features.js). Throws when that way fails here. */
+  static async open(bytes, {height, width}, way, folder) {
+    const script = folder + way.script;
+    // In a worker the runtime would look for its files, and its threads for their script, where the worker lies.
+    self.Module = {locateFile: (name) => folder + name, mainScriptUrlOrBlob: script};
+    await LiteRt.loadLiteRt(way.threads > 1 ? folder : script, {threads: way.threads > 1});
+    const onGpu = way.accelerator === 'webgpu';
+    const options = onGpu ? {gpuOptions: {precision: way.precision}} : {cpuOptions: {numThreads: way.threads}};
+    const compiled = await LiteRt.loadAndCompile(bytes, {accelerator: way.accelerator, ...options});
+    if (onGpu && !(compiled.isFullyAccelerated && compiled.options.accelerator === 'webgpu')) {
+      throw new Error('this model does not run on the GPU');
+    }
+    const [input] = compiled.getInputDetails();
+    const wanted = [1, height, width, 3];
+    if (input.shape.length !== 4 || wanted.some((side, i) => input.shape[i] !== side)) {
+      throw new Error(`the model takes ${Array.from(input.shape).join('x')}, and is listed as ${wanted.join('x')}`);
+    }
+    const model = new Model(compiled, input, height, width);
+    await model.alpha(new Uint8Array(4 * height * width)); // the first run, in which GPUs fail late
+    return model;
+  }
+
+  constructor(compiled, input, height, width) {
+    Object.assign(this, {compiled, height, width});
+    this.pixels = new (input.dtype === 'uint8' ? Uint8Array : Float32Array)(3 * height * width);
+  }
+
+  /** Alpha (Float32Array height x width, 0..1) of RGBA bytes height x width. */
+  async alpha(rgba) {
+    const {pixels} = this;
+    for (let i = 0, j = 0; j < pixels.length; i += 4) {
+      pixels[j++] = rgba[i];
+      pixels[j++] = rgba[i + 1];
+      pixels[j++] = rgba[i + 2];
+    }
+    const input = new LiteRt.Tensor(pixels, [1, this.height, this.width, 3]);
+    const [output] = await this.compiled.run(input);
+    const scores = await output.data();
+    // int8 files give bytes, in which certain is 255.
+    const alpha = scores instanceof Float32Array ? Float32Array.from(scores) : Float32Array.from(scores, (v) => v / 255);
+    output.delete();
+    input.delete();
+    return alpha;
+  }
+}

@@ -1,0 +1,80 @@
+// The page's end of the model: finds the best way to run it here, and starts the worker that does.
+
+import {features, waysToRun} from './features.js';
+import {Caller} from './messages.js';
+
+const PATIENCE = 60_000; // milliseconds for one way to start, once its files are here
+
+/** Where the worker and LiteRT's files lie, from the build (see build.mjs). */
+const ASSETS = {worker: __WORKER__, litert: __LITERT__, sizes: __SIZES__};
+
+/** Bytes of a file, with `onBytes` called as they come. Throws with the address where the server has none. */
+async function download(url, onBytes) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
+  const reader = answer.body.getReader();
+  const parts = [];
+  for (;;) {
+    const {value, done} = await reader.read();
+    if (done) break;
+    parts.push(value);
+    onBytes(value.length);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+export class Segmenter {
+  constructor(caller, model, way, found, failed) {
+    /** `way` is how it runs; `failed` are the ways that were tried before it, with their errors. */
+    Object.assign(this, {caller, model, way, features: found, failed});
+  }
+
+  /** Alpha (Float32Array model height x width, 0..1) of RGBA bytes of that size. */
+  segment(pixels) {
+    const copy = new Uint8Array(pixels);
+    return this.caller.call('segment', {pixels: copy}, [copy.buffer]);
+  }
+
+  /** Stop the worker and give its memory back. */
+  close() {
+    this.caller.end();
+  }
+}
+
+/**
+ * Open `model` ({url, height, width, geometry}, bytes where known). Options: `onGpu` tries WebGPU first, `onProgress` hears
+ * 0..1, `assets` is the folder of the built package. Throws an Error with a line to show when no way works.
+ */
+export async function createSegmenter(model, {onGpu = false, onProgress = () => {}, assets = __BASE__} = {}) {
+  const base = new URL(assets, import.meta.url ?? document.baseURI).href;
+  const found = await features();
+  const ways = waysToRun(found, onGpu);
+  if (!ways.length) throw new Error('this browser lacks WebAssembly with SIMD');
+  const runtime = new URL(ASSETS.litert, base).href;
+  const wasm = (way) => way.script.replace('.js', '.wasm');
+  const total = (model.bytes ?? 3e6) + ASSETS.sizes[wasm(ways[0])];
+  let got = 0;
+  const count = (length) => onProgress(Math.min(1, (got += length) / total));
+  // The runtime is fetched here for the progress alone: the worker finds it in the browser's cache.
+  const [bytes] = await Promise.all([
+    download(new URL(model.url, document.baseURI).href, count),
+    download(runtime + wasm(ways[0]), count),
+  ]);
+  const failed = [];
+  for (const way of ways) {
+    const caller = new Caller(new Worker(new URL(ASSETS.worker, base)));
+    const timer = setTimeout(() => caller.end('it did not start in time'), PATIENCE);
+    try {
+      const {height, width, geometry} = model;
+      await caller.call('open', {bytes, model: {height, width, geometry}, way, folder: runtime});
+      return new Segmenter(caller, model, way, found, failed);
+    } catch (error) {
+      caller.end();
+      failed.push({way: way.label, error: error.message});
+      console.info(`${way.label}: ${error.message}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  throw new Error(failed.at(-1).error);
+}

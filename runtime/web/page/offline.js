@@ -1,0 +1,25 @@
+// Lets the page work without a network: a service worker keeps its files (see sw.js).
+
+import {text} from './language.js';
+
+/** Register the service worker and have it keep what this page has loaded; gives a line that says what came of it. */
+export async function keepOffline() {
+  if (!navigator.serviceWorker) return text('offlineInsecure');
+  try {
+    const own = await navigator.serviceWorker.register('sw.js', {updateViaCache: 'none'});
+    // With --lan the address has a new secret at each start: the workers of earlier ones have nothing left to do.
+    for (const other of await navigator.serviceWorker.getRegistrations()) {
+      if (other.scope !== own.scope && other.active?.scriptURL.endsWith('/sw.js')) await other.unregister();
+    }
+    const {active} = await navigator.serviceWorker.ready;
+    const loaded = performance.getEntriesByType('resource').map((entry) => entry.name.split('#')[0]);
+    const urls = [...new Set([document.baseURI, ...loaded])].filter((url) => url.startsWith(own.scope));
+    const channel = new MessageChannel();
+    const kept = new Promise((resolve) => (channel.port1.onmessage = ({data}) => resolve(data)));
+    active.postMessage({keep: urls}, [channel.port2]);
+    const error = await kept;
+    return error ? text('offlineRefused', {error}) : text('offlineReady');
+  } catch (error) {
+    return text('offlineRefused', {error: error.message});
+  }
+}

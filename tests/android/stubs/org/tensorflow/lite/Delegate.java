@@ -1,6 +1,0 @@
-package org.tensorflow.lite;
-
-public interface Delegate extends java.io.Closeable {
-    long getNativeHandle();
-    default void close() {}
-}

@@ -1,0 +1,125 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from portraitnet.runtime.compositing import compiled
+from portraitnet.runtime.compositing.composite import blend
+from portraitnet.runtime.compositing.fringe import without_fringe
+from portraitnet.runtime.compositing.kernels import kernels
+from portraitnet.runtime.compositing.plain import PlainKernels
+
+SOURCE = compiled._FOLDER / "pixels.c"
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """The library as this checkout's source gives it, whatever the installation has."""
+    path = tmp_path_factory.mktemp("kernels") / "pixels.so"
+    try:
+        subprocess.run(["cc", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", SOURCE, "-o", path], check=True)
+    except FileNotFoundError:
+        pytest.skip("no C compiler on this machine")
+    return compiled.CompiledKernels(path)
+
+
+@pytest.fixture(params=["opencv", "compiled"])
+def both(request):
+    return PlainKernels() if request.param == "opencv" else request.getfixturevalue("library")
+
+
+@pytest.mark.parametrize("behind", [0, 1, 97, 254, 255])
+def test_blending_is_rounded_to_the_nearest_for_every_byte(both, behind):
+    value, alpha = np.mgrid[:256, :256].astype(np.uint8)
+    image = cv2.merge([value] * 3)
+    share = (alpha / 255)[..., None]
+    expected = np.rint(share * image + (1 - share) * behind)
+    np.testing.assert_array_equal(both.blend(image, np.full_like(image, behind), alpha), expected)
+
+
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 48, 50])
+def test_blocks_of_one_alpha_and_what_is_left_of_a_row_are_blended_alike(both, width):
+    rng = np.random.default_rng(width)
+    image, background = rng.integers(0, 256, (2, 9, width, 3), np.uint8)
+    alpha = rng.integers(0, 256, (9, width), np.uint8)
+    alpha[:3], alpha[3:6] = 0, 255
+    share = (alpha / 255)[..., None]
+    np.testing.assert_array_equal(
+        both.blend(image, background, alpha), np.rint(share * image + (1 - share) * background)
+    )
+
+
+@pytest.mark.parametrize("size", [(64, 50), (61, 53), (7, 50), (1, 50)])
+def test_a_change_grows_as_opencv_grows_it_where_alpha_is_soft(both, size):
+    rng = np.random.default_rng(0)
+    change = rng.integers(-255, 256, (7, 25, 3), np.int16)
+    image, alpha = rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, 256, size, np.uint8)
+    alpha[:, 5:40] = np.where(alpha[:, 5:40] > 90, 255, 0)
+    result = both.add_change(image, change, alpha)
+    grown = cv2.resize(change.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    soft = (alpha > 0) & (alpha < 255)
+    np.testing.assert_array_equal(result[~soft], image[~soft])
+    # A weight in sixteenths is wrong by a thirty-second of the step between two rows at most.
+    assert np.abs(result - np.clip(image + grown, 0, 255))[soft].max() <= 510 / 32 + 2
+
+
+def test_a_persons_own_colours_are_the_same_by_both(library):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (30, 40, 3), np.uint8)
+    alpha = np.clip(rng.normal(128, 200, (30, 40)), 0, 255).astype(np.uint8)
+    alpha[:, :18] = 0  # where no person is near
+    changes = []
+    for kernel in (PlainKernels(), library):
+        person, behind = (cv2.blur(sums, (5, 5)) for sums in kernel.weigh(image, alpha))
+        changes.append(kernel.own_colour(image, alpha, person, behind).astype(int))
+    assert np.abs(changes[0]).max() > 50
+    assert not changes[0][:, :10].any()
+    assert np.abs(changes[0] - changes[1]).max() <= 1
+
+
+def test_without_a_library_that_loads_opencv_does_the_work(monkeypatch, tmp_path):
+    broken = tmp_path / "_pixels.so"
+    broken.write_bytes(b"of another machine")
+    for found in (None, broken):
+        monkeypatch.setattr("portraitnet.runtime.compositing.kernels.find_library", lambda found=found: found)
+        assert kernels.__wrapped__().name == "opencv"
+
+
+def test_an_installation_with_a_compiler_has_the_library(library, tmp_path):
+    """What setup.py declares is built to the name that is looked for."""
+    root = SOURCE.parent.parent.parent
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", tmp_path, "--build-temp", tmp_path / "t"]
+    subprocess.run(command, check=True, cwd=root, capture_output=True, timeout=120)
+    (built,) = tmp_path.rglob("_pixels*")
+    assert built.parent == tmp_path / "portraitnet" / "runtime" / "compositing"
+    assert compiled.CompiledKernels(built).name == "compiled"
+
+
+def test_pictures_that_do_not_fit_are_refused_before_memory_is_read():
+    image, alpha = np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8)
+    for picture, background, share in (
+        (image, image[:4], alpha),
+        (image, image, alpha[:4]),
+        (image[..., :2], image[..., :2], alpha),
+    ):
+        with pytest.raises(ValueError, match="sizes differ"):
+            blend(picture, background, share)
+    for picture, share in ((np.zeros((8, 9, 4), np.uint8), alpha), (image, alpha[:4])):
+        with pytest.raises(ValueError, match="height x width x 3"):
+            without_fringe(picture, share)
+
+
+def test_views_and_frames_that_cannot_be_written_are_taken(both, monkeypatch):
+    for module in ("composite", "fringe"):
+        monkeypatch.setattr(f"portraitnet.runtime.compositing.{module}.kernels", lambda: both)
+    rng = np.random.default_rng(0)
+    image, alpha = rng.integers(0, 256, (40, 50, 3), np.uint8), rng.integers(0, 256, (40, 50), np.uint8)
+    expected = blend(image, image[::-1].copy(), alpha)
+    fixed = image.copy()
+    fixed.flags.writeable = False
+    np.testing.assert_array_equal(blend(fixed, image[::-1], alpha), expected)
+    np.testing.assert_array_equal(without_fringe(fixed, alpha), without_fringe(image, alpha))
+    wide = cv2.merge([image, image])[..., :3]  # a view whose pixels do not lie side by side
+    np.testing.assert_array_equal(without_fringe(wide, alpha), without_fringe(wide.copy(), alpha))
