@@ -75,8 +75,11 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows of a results file."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; measure it first")
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a table in UTF-8, as `portraitnet benchmark` writes it") from error
 
 
 def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
