@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from ..runtime.errors import InputError
+from ..runtime.errors import InputError, one_line
 from .api import api_command
 from .benchmark import benchmark_app
 from .data import data_app
@@ -37,6 +39,8 @@ _EXTRAS = {
     "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 
+_INTERRUPTED = 130  # exit code
+
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(phone_app, name="phone")
@@ -55,7 +59,11 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Threads that spin while they wait starve the data loader's, and whatever else runs, by a factor of ten.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    stopped_by = _stop_as_by_ctrl_c()
     try:
+        from ..runtime.console import show_notices
+
+        show_notices()
         app()
     except InputError as error:
         _fail(str(error), 2)
@@ -65,8 +73,41 @@ def main() -> None:
         if extra is None:
             raise
         _fail(f"this command needs {missing}; install it with: pip install 'portraitnet[{extra}]'", 2)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        _fail(one_line(f"{error.filename}: {error.strerror}"), 2)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            raise
+        if stopped_by:
+            _fail("stopped", 128 + stopped_by[0])
+        _fail("interrupted", _INTERRUPTED)
+
+
+def _stop_as_by_ctrl_c() -> list[int]:
+    """Let a closed terminal or a stopped service finish recordings and remove half files, as Ctrl-C does.
+
+    Returns a list that will hold the signal that came.
+    """
+    process = os.getpid()
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a data loader's worker, which has nothing to finish
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we
+            signal.signal(number, stop)
+    return came
 
 
 def _fail(message: str, code: int) -> None:

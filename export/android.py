@@ -25,8 +25,8 @@ def install_in_app(bundle: Path, demo: Path) -> Path:
     """Copy the .tflite files of the folder `bundle` that phones run into the assets of `demo` (android_demo).
 
     That is int8 (or int8-mixed, or w8a32) for the CPU and fp16 for the GPU, or fp32 where the bundle has neither. A
-    model of the same name is replaced, others stay. Returns the model's folder. Raises InputError when the bundle has none, or `demo` is no
-    such project.
+    model of the same name is replaced, others stay. Returns the model's folder. Raises InputError when the bundle has
+    none, or `demo` is no such project.
     """
     models = _models_folder(demo)
     contract = Contract.read(bundle)

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ..compositing.composite import VIDEO_SUFFIXES
 from ..errors import InputError
+from ..files import exists, refuse_address
 from ..geometry import resize
 from ..media.images import list_images, load_image
+from ..media.kinds import VIDEO_SUFFIXES
 
 _RATE = 30.0
 _LEAST_RATE = 24.0  # below it the next pixel format is tried
-_MOST_CAMERAS = 256
 _RETRY_SECONDS = 5.0  # how long a camera that fell silent is waited for
 _RETRY_PAUSE = 0.25
 # Asked for in this order. Uncompressed 720p does not fit through USB 2 at more than 10 frames/s, so MJPG comes first;
@@ -226,10 +226,11 @@ def open_source(
 ) -> Source:
     """A camera by its number, or a Replay of a file or folder. `size` is the (height, width) to ask for."""
     if camera.isascii() and camera.isdigit():
-        if len(camera) > 9 or int(camera) >= _MOST_CAMERAS:
-            raise InputError(f"camera {camera} cannot be opened: cameras are numbered from 0, and 0 is the usual one")
+        if len(camera) > 2:  # above, OpenCV takes hundreds for the system's kind of camera
+            raise InputError(f"camera {camera[:12]}: a camera's number is 0 to 99; 0 is the first")
         return Camera(int(camera), size, say)
+    refuse_address(camera)
     path = Path(camera).expanduser()
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"{camera!r} is neither a camera's number nor a file or folder that exists")
     return Replay(path, size, loop)

@@ -59,6 +59,14 @@ def test_labels_train_as_a_folder_set_without_their_unsure_pixels(photographs, t
     assert Image.open(out / "comparison.png").width == 600
 
 
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(photographs, tmp_path):
+    (photographs / "001.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"1 of 5 pictures failed, the others are labelled: 001\.png"):
+        label_folder(photographs, tmp_path / "out", ModelTeacher(Segmenter(Brightness())))
+    assert [row["name"] for row in rows_of(tmp_path / "out")] == ["000.png", "002.png", "003.png", "004.png"]
+    assert (tmp_path / "out" / "comparison.png").is_file()
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(photographs, tmp_path):
     backend = Brightness()
     teacher = ModelTeacher(Segmenter(backend))
