@@ -15,7 +15,7 @@ MARKS = {
     "train/test_loop.py": "slow",
     "train/test_recipes_run.py": "slow",
 }
-BROWSER_FIXTURES = {"driver"}
+BROWSER_FIXTURES = {"driver", "engine"}
 # Folders whose files share expensive fixtures: one test process takes all of them.
 TOGETHER = {"android", "export", "packaging"}
 
@@ -38,6 +38,37 @@ def driver():
     playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
     with playwright.sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
+def engine(request):
+    """A function that opens a fresh browser of each engine; what it opened is closed at the end of the session."""
+    from portraitnet.benchmarks.page.browsers import ENGINES, missing
+
+    reason = missing(request.param)
+    if reason and os.environ.get("PORTRAITNET_CI"):
+        pytest.fail(f"{reason}; .ci/run installs it")
+    if reason:
+        pytest.skip(reason)
+    opened = []
+    # Before anything is opened: fixtures end in the reverse order.
+    own = {"driver": request.getfixturevalue("driver")} if request.param == "chromium" else {}
+
+    def start(**options):
+        options.update(own)
+        opened.append(ENGINES[request.param](**options))
+        return opened[-1]
+
+    start.name = request.param
+    yield start
+    for browser in opened:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(engine):
+    """One browser of each engine, which tests share: each opens its own page."""
+    return engine()
 
 
 def pytest_collection_modifyitems(items):
