@@ -13,8 +13,9 @@ from .run import comma_separated, parse_size
 
 def export_command(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A .safetensors checkpoint, as training writes it, or a model that ships.")
-    ],
+        Path | None,
+        typer.Argument(help="A .safetensors checkpoint, as training writes it, or a model that ships."),
+    ] = None,
     to: Annotated[
         str, typer.Option(help="Formats: onnx, tflite, mediapipe, coreml, executorch.")
     ] = "onnx,coreml,tflite",
@@ -36,7 +37,8 @@ def export_command(
         str, typer.Option(help="Compile for phones' NPUs too, as qualcomm:sm8750,mediatek:mt6991; into OUT-npu.")
     ] = "",
     android: Annotated[
-        Path | None, typer.Option(help="The Android project (android_demo): puts the .tflite into its app.")
+        Path | None,
+        typer.Option(help="The Android project (android_demo): puts the model into its app; alone, those that ship."),
     ] = None,
 ) -> None:
     """Write a phone-ready bundle; every artefact is proven equal to its torch model first.
@@ -45,7 +47,7 @@ def export_command(
     is int8, but keeps in float32 the few operators without which the masks would differ, and model.json names them.
     --to mediapipe writes files that MediaPipe's ImageSegmenter opens. A format skips the precisions that it lacks.
     """
-    from ..export.android import install_in_app
+    from ..export.android import install_in_app, install_shipped
     from ..export.bundle import export_bundle
     from ..export.npu import compile_for_npus, parse_chips, require_compilers
     from ..export.parity import ParityError, parity_table
@@ -53,6 +55,14 @@ def export_command(
     from ..runtime.shipped import find_model
     from ..train.engine.checkpoint import load_checkpoint
 
+    if checkpoint is None:
+        if android is None:
+            raise InputError("name a checkpoint; or --android android_demo, which puts the shipped models into the app")
+        with console.status("exporting nano, small and mobile in fp16"):
+            placed = install_shipped(android, lambda model, folder: export_bundle(model, folder, ["tflite"], ["fp16"]))
+        for folder in placed:
+            print(f"in the app: {folder}")
+        return
     chips = parse_chips(npu) if npu else []
     require_compilers(chips)
     loaded = load_checkpoint(find_model(checkpoint, ".safetensors"))

@@ -31,7 +31,7 @@ def web_command(
 ) -> None:
     """Serve a page that times models in a phone's browser; scan the QR code, press Start, and the results come back.
 
-    The page and what it may send are behind a one-time secret in the address. Its packages come with `make web`.
+    The page and what it may send are behind a one-time secret in the address. In a checkout `make web` builds it.
     """
     import secrets
 

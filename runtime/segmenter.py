@@ -18,8 +18,9 @@ class Segmenter:
 
     With `refine`, a person's outline is drawn to the picture's own edges (see refine_alpha); classes are left alone.
 
-    >>> segmenter = Segmenter.load("mobile")
-    >>> alpha = segmenter(image)   # uint8 height x width x 3 RGB -> float32 height x width in 0..1
+    Examples:
+        >>> segmenter = Segmenter.load("mobile")
+        >>> alpha = segmenter(image)  # uint8 height x width x 3 RGB -> float32 height x width in 0..1
     """
 
     def __init__(self, backend: Backend, refine: bool = False) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .contract import MODEL_JSON
 from .errors import InputError
+from .files import exists, refuse_address
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_SUFFIXES = (".tflite", ".onnx", ".safetensors", ".mlpackage", ".pte", ".yaml", ".yml")
@@ -55,10 +56,11 @@ def find_model(name: str | Path, suffix: str = ".tflite") -> Path:
     A file or folder of that name in the working directory counts only when it holds a model: a folder `mobile` with
     photographs does not hide the model `mobile`. Raises InputError for what is neither.
     """
+    refuse_address(str(name))
     path = Path(name)
     model = shipped_model(str(name))
     if model is None:
-        if path.exists():
+        if exists(path):
             return path
         raise InputError(f"{name} does not exist; {_offer()}")
     if path.suffix in MODEL_SUFFIXES or (path / MODEL_JSON).is_file():

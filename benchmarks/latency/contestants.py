@@ -21,10 +21,11 @@ from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
 from ...runtime.shipped import find_model
-from ...train.engine.checkpoint import Checkpoint, load_checkpoint
-from ...train.models import ModelSpec, build_model
+from ...train.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...train.models import PortraitNetSpec, build_model
 from ..reporting.table import model_columns
 from .engines import Engine, chosen_engines, engine_named, engines_for
+from .published import PUBLISHED_MIOU, published_spec
 
 RIVALS = ("resnet18", "resnet34", "resnet50", "resnet101")
 
@@ -107,16 +108,27 @@ def _peer(spec: Path, threads: int) -> Contestant:
 def rival_bundles(
     size: tuple[int, int], encoders: Sequence[str], on_progress: Callable[[str], None]
 ) -> Iterator[list[Path]]:
-    """Bundles of PortraitNet's decoder on these encoders, with random weights: they tell time, not accuracy."""
+    """Files with random weights, for time alone: PortraitNet's decoder on these encoders, or published networks.
+
+    Of a published network (latency.published) there is also the checkpoint, for torch, and an .onnx.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        folders = []
-        for encoder in encoders:
-            on_progress(f"exporting the {encoder} rival")
+        files = []
+        for name in encoders:
+            on_progress(f"exporting the {name} rival")
             torch.manual_seed(0)
-            spec = ModelSpec(encoder=encoder, open_border=True)  # as the shipped mobile
-            rival = Checkpoint(f"portraitnet-{encoder}", settle(build_model(spec), size), spec, size, {})
-            folders.append(_for_timing(rival, size, Path(scratch) / encoder))
-        yield folders
+            folder = Path(scratch) / name
+            if name in PUBLISHED_MIOU:
+                spec = published_spec(name)
+                rival = Checkpoint(name, settle(build_model(spec), size), spec, size, {})
+                files.append(_for_timing(rival, size, folder, ["onnx", "tflite"]))
+                files.append(folder.with_suffix(".safetensors"))
+                save_checkpoint(files[-1], rival.model.state_dict(), spec, size, {"name": name})
+            else:
+                spec = PortraitNetSpec(encoder=name, open_border=True)  # as the shipped mobile
+                rival = Checkpoint(f"portraitnet-{name}", settle(build_model(spec), size), spec, size, {})
+                files.append(_for_timing(rival, size, folder))
+        yield files
 
 
 @contextmanager
@@ -133,11 +145,13 @@ def resized_bundles(
         yield folders
 
 
-def _for_timing(checkpoint: Checkpoint, size: tuple[int, int], folder: Path) -> Path:
+def _for_timing(
+    checkpoint: Checkpoint, size: tuple[int, int], folder: Path, formats: Sequence[str] = ("tflite",)
+) -> Path:
     """A bundle whose int8 ranges come from noise: its time is right, its masks are not."""
     pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
     noise = Pictures(list(pixels[:2]), list(pixels[2:]), None, "noise")
-    export_bundle(checkpoint, folder, ["tflite"], ["fp32", "int8"], size, noise, True, fine_rounding=False)
+    export_bundle(checkpoint, folder, list(formats), ["fp32", "int8"], size, noise, True, fine_rounding=False)
     return folder
 
 
@@ -162,6 +176,7 @@ def facts(contestant: Contestant) -> dict[str, object]:
     size = bytes_of(contestant.path)
     return {
         **model_columns(contestant.contract, contestant.format, contestant.precision, size),
+        "file": f"{contestant.path.parent.name}/{contestant.path.name}",
         "backend": contestant.engine.label,
         "threads": contestant.threads,
         "weights": "trained" if contestant.trained else "random",

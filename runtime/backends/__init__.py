@@ -6,6 +6,7 @@ other people's models a YAML file says them (peer.py).
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from ..contract import MODEL_JSON, Artefact, Backend, Contract
@@ -69,6 +70,8 @@ def open_backend(path: str | Path, threads: int = 2, device: str = "auto") -> Ba
         )
     if bytes_of(path) > MAX_MODEL_BYTES:
         raise InputError(f"{path} is larger than {MAX_MODEL_BYTES >> 20} MiB: not a model of this project")
+    if path.suffix == ".tflite" and not _has_litert():
+        path = _onnx_instead(path)
     if path.suffix == ".onnx":
         return _open_onnx(path, threads, device)
     if path.suffix == ".tflite":
@@ -123,11 +126,12 @@ def _open_tflite(path: Path, threads: int, device: str) -> Backend:
 
 def _open_bundle(folder: Path, threads: int, device: str) -> Backend:
     contract = Contract.read(folder)
-    order = [kind for kind in preference() if device not in _OF_ONNX or kind[0] == "onnx"]
+    formats = ("tflite", "onnx") if _has_litert() else ("onnx",)
+    order = [kind for kind in preference() if kind[0] in formats and (device not in _OF_ONNX or kind[0] == "onnx")]
     runnable = [a for a in contract.artefacts if (a.format, a.precision) in order]
     if not runnable:
         held = ", ".join(a.file for a in contract.artefacts) or "no artefact"
-        raise InputError(f"{folder} holds {held}: nothing that runs here (.tflite or .onnx); export one of them")
+        raise InputError(f"{folder} holds {held}: nothing that runs here ({' or '.join(formats)}); export one")
     chosen: Artefact = min(runnable, key=lambda a: order.index((a.format, a.precision)))
     path = folder / chosen.file
     if sha256_of(path) != chosen.sha256:
@@ -137,3 +141,16 @@ def _open_bundle(folder: Path, threads: int, device: str) -> Backend:
         raise InputError(f"{path} and {folder / MODEL_JSON} disagree on input size or classes; export again")
     backend.contract = contract
     return backend
+
+
+def _has_litert() -> bool:
+    """Whether LiteRT is installed: there is no wheel of it for Intel Macs."""
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def _onnx_instead(path: Path) -> Path:
+    """The .onnx of the same model, beside its .tflite."""
+    onnx = path.with_suffix(".onnx")
+    if not onnx.is_file():
+        raise InputError(f"{path} needs ai-edge-litert, which is not installed here; use the model's .onnx")
+    return onnx

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from ..contract import Contract
 from ..errors import InputError
 from ..files import sha256_of
+from ..geometry import FILL, Letterbox
 from .announcements import allocate
 from .litert import check_memory
 from .onnx import open_session
@@ -90,7 +92,9 @@ class PeerBackend:
         if self._type() == np.uint8:
             values = pixels
         else:
-            values = pixels.astype(np.float32) * np.float32(self.spec.scale) + np.array(self.spec.offset, np.float32)
+            values = np.multiply(pixels, np.float32(self.spec.scale), dtype=np.float32)
+            if any(self.spec.offset):
+                values += np.array(self.spec.offset, np.float32)
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.spec.layout == "nchw" else values)
 
     def infer(self, prepared: np.ndarray) -> np.ndarray:
@@ -121,6 +125,18 @@ class PeerBackend:
         if self.spec.activation == "sigmoid":
             alpha = 1 / (1 + np.exp(-alpha))
         return 1 - alpha if self.spec.inverted else alpha
+
+    def mask(self, frame: np.ndarray) -> np.ndarray:
+        """uint8 height x width x 3 -> float32 alpha height x width, by the quickest way to use this model.
+
+        One that is fed a stretched picture gets it by plain bilinear resizing, as MediaPipe's graphs do it.
+        """
+        height, width = frame.shape[:2]
+        if self.spec.geometry != FILL:
+            box = Letterbox.fit((height, width), self.contract.size, self.spec.geometry)
+            return box.undo(self.run(box.apply(frame)[None])[0, ..., 0])
+        small = cv2.resize(frame, self.contract.size[::-1], interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(self.run(small[None])[0, ..., 0], (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _type(self) -> Any:
         if self.path.suffix == ".tflite":

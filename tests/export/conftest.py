@@ -9,7 +9,7 @@ import torch
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
 from portraitnet.train.engine.checkpoint import Checkpoint
-from portraitnet.train.models import ModelSpec, Normalize, build_model
+from portraitnet.train.models import Normalize, PortraitNetSpec, build_model
 
 SIZE = (64, 64)
 ENCODER = "test_efficientnet"  # timm's own for tests: half of mobilenetv2_035's convolutions to convert
@@ -83,7 +83,7 @@ def give_easy_picture():
 
 @pytest.fixture(scope="session")
 def checkpoint():
-    return fit(ModelSpec(encoder=ENCODER, open_border=True, padding="tensorflow"), SIZE)  # as what ships
+    return fit(PortraitNetSpec(encoder=ENCODER, open_border=True, padding="tensorflow"), SIZE)  # as what ships
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,7 @@ def narrow_bundle(checkpoint, pictures, tmp_path_factory):
 def parsing_bundle(tmp_path_factory):
     """Three classes at a size that is not square."""
     size, classes = (64, 96), ("background", "hair", "skin")
-    checkpoint = fit(ModelSpec(encoder=ENCODER, classes=classes), size, steps=100)
+    checkpoint = fit(PortraitNetSpec(encoder=ENCODER, classes=classes), size, steps=100)
     out = tmp_path_factory.mktemp("parsing") / "toy"
     pictures = easy_pictures(size, 3)
     return out, export_bundle(checkpoint, out, precisions=["int8"], calibration=pictures), checkpoint

@@ -15,14 +15,23 @@ from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import Checkpoint
-from portraitnet.train.models import ModelSpec, build_model
-from portraitnet.train.models.selfie import SELFIE_ENCODER
-from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER
+from portraitnet.train.models import (
+    DeepLabV3PlusSpec,
+    OcrSpec,
+    PortraitNetSpec,
+    PspNetSpec,
+    SelfieSpec,
+    SelfieTransformerSpec,
+    build_model,
+)
 
 SIZE = (64, 64)
 
 
-RIVALS = {name: ModelSpec(name, "mobilenetv2_100", auxiliary_head=True) for name in ("deeplabv3plus", "pspnet", "ocr")}
+RIVALS = {
+    spec.__name__: spec(encoder="mobilenetv2_100", auxiliary_head=True)
+    for spec in (DeepLabV3PlusSpec, PspNetSpec, OcrSpec)
+}
 
 
 def export(spec, formats, out, precision="fp32"):
@@ -34,9 +43,9 @@ def export(spec, formats, out, precision="fp32"):
     return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures, force=True)
 
 
-OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
-SELFIE = ModelSpec("selfie", SELFIE_ENCODER)
-TRANSFORMER = ModelSpec("selfie_transformer", SELFIE_TRANSFORMER_ENCODER, edge_head=False)
+OPEN = PortraitNetSpec(encoder="mobilenetv2_035", open_border=True)
+SELFIE = SelfieSpec()
+TRANSFORMER = SelfieTransformerSpec()
 
 
 @pytest.mark.parametrize(

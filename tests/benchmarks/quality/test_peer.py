@@ -1,5 +1,6 @@
 """Other people's models, run by what a YAML file says of them."""
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -136,3 +137,16 @@ def test_files_that_are_no_spec(tmp_path, text):
     (tmp_path / "peer.yaml").write_text(text)
     with pytest.raises(InputError):
         open_peer(tmp_path / "peer.yaml")
+
+
+def test_a_peers_mask_is_made_by_its_users_own_calls_alone(tmp_path, monkeypatch):
+    """Fed a stretched picture, it gets it by one bilinear resize, as MediaPipe's graphs do, and not by ours."""
+    onnx_peer(tmp_path)
+    backend = open_peer(spec_file(tmp_path, **{**CONVENTIONS, "geometry": "stretch"})).backend
+    rng = np.random.default_rng(0)
+    frame = cv2.resize(rng.integers(0, 256, (9, 16, 3), np.uint8), (320, 180), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(frame, (60, 40), interpolation=cv2.INTER_LINEAR)
+    expected = cv2.resize(backend.run(small[None])[0, ..., 0], (320, 180), interpolation=cv2.INTER_LINEAR)
+    for name in ("Letterbox.apply", "Letterbox.undo"):
+        monkeypatch.setattr(f"portraitnet.runtime.geometry.{name}", None)
+    np.testing.assert_array_equal(backend.mask(frame), expected)
