@@ -69,7 +69,7 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         minutes=(time.monotonic() - began) / 60,
     )
     write_text(out / PAGE, page)
-    console.print(f"[bold]open {out / PAGE}[/bold]")
+    console.print(f"open {out / PAGE}", style="bold")
     return out / PAGE
 
 

@@ -191,11 +191,10 @@ def evaluate_command(
     cross-data-set table, a row for each model:
     portraitnet evaluate a.safetensors b.tflite --data people --data voc_person:VOCdevkit
     """
-    from rich.progress import Progress
-
     from ..benchmarks.quality.accuracy import class_table, cross_table, headline, score, write_cross_table
     from ..benchmarks.reporting.table import table
     from ..export.models import open_model
+    from ..runtime.console import progress_bar
     from ..train.datasets import label_of, open_source, source_kinds
     from ..train.evaluate import write_worst_cases
     from ..train.recipe import SourceSpec
@@ -210,7 +209,7 @@ def evaluate_command(
     single = len(models) * len(sets) == 1
     if worst and not single:
         raise InputError("--worst shows one model on one set; name one of each")
-    with Progress(transient=True) as progress:
+    with progress_bar() as progress:
         scored = score(models, sets, progress, edge_refine)
     rows = [one.row for one in scored]
     if single:

@@ -33,7 +33,9 @@ def open_session(path: Path, threads: int) -> Any:
     options.log_severity_level = _FATAL  # what goes wrong is raised, too
     with _failures(path):
         # As bytes: a file of unknown origin cannot then name other files to read weights from.
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        content, providers = path.read_bytes(), ["CPUExecutionProvider"]
+        # Without its fallback, which tries the same again and prints.
+        return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
 
 
 @lru_cache
@@ -63,6 +65,7 @@ def _failures(path: Path) -> Iterator[None]:
         errors.InvalidProtobuf,
         errors.NotImplemented,
         errors.RuntimeException,
+        UnicodeDecodeError,  # its message quotes the damaged file
     ) as error:
         if "Available memory" in str(error):
             reason = f"asks for more than {MAX_SESSION_BYTES >> 30} GiB of memory: not a model of this project"
