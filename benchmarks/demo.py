@@ -96,7 +96,8 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    console.print(f"[bold]open {out / PAGE}[/bold] (everything took {spoken(sum(say.seconds.values()))})")
+    took = spoken(sum(say.seconds.values()))
+    console.print(f"open {out / PAGE} (everything took {took})", style="bold")
     return out / PAGE
 
 
