@@ -141,3 +141,12 @@ def test_class_weights_are_a_name_or_a_list():
     for wrong, message in (("many", "none of none, inverse_log"), ("[-1, 2]", "out of range")):
         with pytest.raises(InputError, match=message):
             load_recipe("demo", [f"loss.class_weights={wrong}"])
+
+
+@pytest.mark.parametrize("loss", ["jaccard", "edge"])
+def test_losses_of_the_foreground_need_a_background(loss):
+    streets = ["model.classes=[road, sky, car]", "loss.edge=0", "loss.jaccard=0"]
+    load_recipe("demo", streets)
+    with pytest.raises(InputError, match=f"loss.{loss} is of the foreground, but label 0 is 'road'"):
+        load_recipe("demo", [*streets, f"loss.{loss}=0.1"])
+    load_recipe("demo", ["model.classes=[background, sky, car]", f"loss.{loss}=0.1"])
