@@ -258,7 +258,7 @@ class WebKit(Browser):
         # MiniBrowser is of its own version, not of WebKitGTK's, and the driver would look for that.
         options.set_capability("browserName", "MiniBrowser")
         try:
-            self.driver = webdriver.WebKitGTK(options=options, service=Service(WEBKIT, env=environment))
+            self.driver = webdriver.WebKitGTK(options=options, service=Service(WEBKIT or "", env=environment))
             self.driver.set_script_timeout(120)
         except BaseException:
             self._screen.close()
