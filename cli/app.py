@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from ..runtime.errors import InputError
+from ..runtime.errors import InputError, one_line
 from .api import api_command
 from .benchmark import benchmark_app
 from .data import data_app
 from .export import export_command
 from .models import models_command
 from .phone import phone_app
-from .run import Threads, run_command, serve_command, webcam_command
+from .run import Threads, comma_separated, run_command, serve_command, webcam_command
 
 app = typer.Typer(
     help="Train, export, run and benchmark portrait segmentation for phones. Start with: portraitnet demo",
@@ -33,9 +35,11 @@ _EXTRAS = {
     "teacher": ["transformers"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
-    "bench": ["matplotlib", "skimage", "jinja2"],
+    "report": ["matplotlib", "skimage", "jinja2"],
     "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
+
+_INTERRUPTED = 130  # exit code
 
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
@@ -55,7 +59,11 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     # Threads that spin while they wait starve the data loader's, and whatever else runs, by a factor of ten.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    stopped_by = _stop_as_by_ctrl_c()
     try:
+        from ..runtime.console import show_notices
+
+        show_notices()
         app()
     except InputError as error:
         _fail(str(error), 2)
@@ -65,8 +73,41 @@ def main() -> None:
         if extra is None:
             raise
         _fail(f"this command needs {missing}; install it with: pip install 'portraitnet[{extra}]'", 2)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        _fail(one_line(f"{error.filename}: {error.strerror}"), 2)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            raise
+        if stopped_by:
+            _fail("stopped", 128 + stopped_by[0])
+        _fail("interrupted", _INTERRUPTED)
+
+
+def _stop_as_by_ctrl_c() -> list[int]:
+    """Let a closed terminal or a stopped service finish recordings and remove half files, as Ctrl-C does.
+
+    Returns a list that will hold the signal that came.
+    """
+    process = os.getpid()
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a data loader's worker, which has nothing to finish
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: so do we
+            signal.signal(number, stop)
+    return came
 
 
 def _fail(message: str, code: int) -> None:
@@ -81,14 +122,30 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command("demo")
+demo_app = typer.Typer(help="Everything once, on what ships; or a drawing of the camera's geometry.")
+app.add_typer(demo_app, name="demo")
+
+
+@demo_app.callback(invoke_without_command=True)
 def demo_command(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("demo-report"),
 ) -> None:
     """Everything once, on what ships: train, export, run, benchmark; ends with an HTML report."""
     from ..benchmarks.demo import demo
 
-    demo(out)
+    if context.invoked_subcommand is None:
+        demo(out)
+
+
+@demo_app.command("camera")
+def demo_camera_command(
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("camera.png"),
+) -> None:
+    """Draw a picture under a similarity (scale 0.5, 45 degrees, shift (50, -50)), and a cube projected into it."""
+    from ..train.synthetic.cube import draw_camera
+
+    print(f"drawing: {draw_camera(out)}")
 
 
 @app.command("train")
@@ -100,6 +157,9 @@ def train_command(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    logger: Annotated[
+        str, typer.Option(help="tensorboard, csv, wandb or mlflow; several separated by commas; none.")
+    ] = "tensorboard",
 ) -> None:
     """Train a recipe. `portraitnet train demo` needs no data set: it learns from rendered portraits.
 
@@ -114,7 +174,8 @@ def train_command(
     if accelerator not in ("auto", "cpu", "cuda", "mps"):
         raise InputError(f"accelerator {accelerator!r} is none of auto, cpu, cuda, mps")
     loaded = load_recipe(recipe, overrides or [])
-    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator)
+    loggers = [] if logger == "none" else comma_separated(logger)
+    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator, loggers)
     print(f"best checkpoint: {best}")
 
 
@@ -140,6 +201,11 @@ def evaluate_command(
     only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="At most so many pictures of each set.")] = 0,
     worst: Annotated[Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Write photographs, truths and every model's masks side by side to this picture."),
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=1, max=200, help="Photographs of each set in --figure.")] = 20,
     edge_refine: Annotated[bool, typer.Option("--edge-refine", help="Score portraits with refined edges.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this folder, as CSV and PNG.")] = None,
     threads: Threads = 2,
@@ -149,17 +215,25 @@ def evaluate_command(
     Models of many classes also get IoU, accuracy and Dice of each class. Several models or several sets give the
     cross-data-set table, a row for each model:
     portraitnet evaluate a.safetensors b.tflite --data people --data voc_person:VOCdevkit
+
+    --figure shows pictures that cover all classes, a row for each: photograph, truth, model 1, model 2 ... A folder of
+    photographs without masks is shown alone: portraitnet evaluate small mobile --data photos --figure side-by-side.png
     """
     from rich.progress import Progress
 
-    from ..benchmarks.quality.accuracy import class_table, cross_table, headline, score, write_cross_table
+    from ..benchmarks.quality.accuracy import class_table, cross_table, headline, open_all, score, write_cross_table
     from ..benchmarks.reporting.table import table
     from ..export.models import open_model
     from ..train.datasets import label_of, open_source, source_kinds
-    from ..train.evaluate import write_worst_cases
+    from ..train.evaluate import photographs, shots_of, without_masks, write_figure, write_worst_cases
     from ..train.recipe import SourceSpec
 
     segmenter = open_model(models[0], threads=threads)
+    if figure and all(without_masks(Path(place)) for place in data):
+        shots = (shot for place in data for shot in photographs(Path(place), pictures))
+        write_figure(figure, open_all(models, threads), shots)
+        print(f"figure: {figure}")
+        return
     sets = []
     for place in data:
         named, _, path = place.partition(":")
@@ -182,6 +256,10 @@ def evaluate_command(
         print(f"\n{table(class_table(scored))}")
     if out:
         print(write_cross_table(scored, out))
+    if figure:
+        shots = (shot for _, source in sets for shot in shots_of(source, pictures))
+        write_figure(figure, open_all(models, threads), shots)
+        print(f"figure: {figure}")
     if worst:
         write_worst_cases(worst, segmenter, sets[0][1], scored[0].scores)
         print(f"worst cases: {worst}")

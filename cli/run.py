@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..runtime.errors import InputError
+from . import STARTED
+
+if TYPE_CHECKING:
+    from ..runtime.process import Summary
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
-    Path, typer.Option(help="A model that ships (nano, small, mobile, large), a bundle's folder, a .tflite or .onnx.")
+    Path,
+    typer.Option(help="A model that ships (nano, small, mobile, large), a bundle, .tflite, .onnx, or a peer's .yaml."),
 ]
+
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, gpu; for .onnx cuda, directml, coreml, openvino: all of it or an error."),
+]
+
+_LEAST_SIDE, _MOST_SIDE = 16, 8192  # of a camera's picture
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -23,34 +38,121 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
+def _camera_size(text: str) -> tuple[int, int]:
+    """Height and width from `WIDTHxHEIGHT`, as cameras are described."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise InputError(f"--size {text!r}: write WIDTHxHEIGHT, such as 1280x720")
+    width, height = (int(side[:9]) for side in sides)
+    if not (_LEAST_SIDE <= width <= _MOST_SIDE and _LEAST_SIDE <= height <= _MOST_SIDE):
+        raise InputError(f"--size {text}: a camera's picture has {_LEAST_SIDE} to {_MOST_SIDE} pixels a side")
+    return height, width
+
+
 def comma_separated(text: str) -> list[str]:
     """The parts of `a,b,c`, without empty ones."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def run_command(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="A file for one input, else a folder.")],
+    inputs: Annotated[list[str], typer.Argument(help="Pictures, videos, or folders of them.")],
+    out: Annotated[
+        str | None,
+        typer.Option(help="A file for one input, else a folder/; NAME-portrait beside each input unless given."),
+    ] = None,
     background: Annotated[
-        str, typer.Option(help="blur, a colour (#208060, teal), a picture, a video, or none (transparent).")
+        str,
+        typer.Option(
+            help="blur, blur:STRENGTH (percent of the longer side), a colour (#208060, teal), a picture, a video, "
+            "or none (transparent)."
+        ),
     ] = "blur",
-    output: Annotated[str, typer.Option(help="composite, mask, or cutout.")] = "composite",
-    model: Model = Path("mobile"),
+    output: Annotated[
+        str,
+        typer.Option(help="composite, mask, cutout (transparent), or foreground (the person's colours on black)."),
+    ] = "composite",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="fast, balanced, best, a model that ships, a bundle's folder, a .tflite or .onnx; "
+            "best for pictures and balanced for videos unless given."
+        ),
+    ] = "",
     threads: Threads = 2,
-    edge_refine: Annotated[
-        bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges (4 ms at 720p).")
-    ] = False,
+    device: Device = "auto",
+    edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
     smooth: Annotated[bool, typer.Option(help="Hold a video's outline still where it only trembles.")] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    sound: Annotated[bool, typer.Option(help="Keep a video's sound.")] = True,
+    deinterlace: Annotated[str, typer.Option(help="auto: interlaced frames alone; off.")] = "auto",
+    encoder: Annotated[str, typer.Option(help="H.264 that is fast, small, or made in hardware.")] = "fast",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and video.")] = 95,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Take folders inside folders too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Keep existing results; always so in a folder that is run again.")
+    ] = False,
 ) -> None:
-    """Replace the background of pictures, folders and videos (frame rate, rotation and sound are kept)."""
-    from ..runtime.backends import find_model
+    """Replace the background of pictures, folders and videos (frame rate, rotation, sound and tags are kept).
+
+    portraitnet run me.jpg                          me-portrait.jpg, with a blurred background
+    portraitnet run clip.mp4 --background none      clip-portrait.mov, transparent (ProRes 4444)
+    portraitnet run photos --out cut/ --background white
+    """
+    from ..runtime.backends import device_of
+    from ..runtime.plan import Plan
     from ..runtime.process import run
     from ..runtime.segmenter import Segmenter
 
-    segmenter = Segmenter.load(find_model(model), threads, edge_refine)
-    summary = run(inputs, segmenter, out, background, output, overwrite, progress=True, smooth=smooth)
-    print(f"{len(summary.written)} files, {summary.frames} frames, {summary.frames_per_second:.1f} frames/s: {out}")
+    if deinterlace not in ("auto", "off"):
+        raise InputError(f"--deinterlace {deinterlace!r} is neither auto nor off")
+
+    def opened(planned: Plan) -> Segmenter:
+        name = model or ("balanced" if planned.has_video else "best")
+        segmenter = Segmenter.load(name, threads, edge_refine, device)
+        if device != "auto":
+            print(f"model on: {device_of(segmenter.backend)}")
+        return segmenter
+
+    summary = run(
+        inputs,
+        opened,
+        out,
+        background,
+        output,
+        overwrite,
+        progress=True,
+        sound=sound,
+        smooth=smooth,
+        skip_existing=skip_existing,
+        recursive=recursive,
+        deinterlace=deinterlace == "auto",
+        encoder=encoder,
+        quality=quality,
+    )
+    print(_told(summary, time.perf_counter() - STARTED))
+
+
+def _told(summary: Summary, seconds: float) -> str:
+    """One line: what was done, how long it took from the program's start, and where it is."""
+    pictures = len(summary.written) - summary.videos
+    parts = [f"{count} {kind}{'s' * (count > 1)}" for count, kind in _counted(pictures, summary.videos)]
+    line = " and ".join(parts)
+    if summary.videos:
+        line += f", {summary.frames} frames"
+    if parts:
+        line += f" in {seconds:.1f} s"
+    if summary.frames > 1 and parts:
+        line += f" ({summary.frames / seconds:.1f} a second)"
+    if summary.done_before:
+        kept = f"{len(summary.done_before)} done before (--overwrite does them again)"
+        line += f"; {kept}" if line else kept
+    folders = {path.parent for path in (*summary.written, *summary.done_before)}
+    where = summary.written[0] if len(summary.written) == 1 else Path(os.path.commonpath([*map(str, folders)]))
+    return f"{line}: {where}"
+
+
+def _counted(pictures: int, videos: int) -> list[tuple[int, str]]:
+    return [(count, kind) for count, kind in ((pictures, "picture"), (videos, "video")) if count]
 
 
 def webcam_command(
@@ -78,13 +180,14 @@ def webcam_command(
     threads: Annotated[
         int, typer.Option(min=1, max=64, help="Pictures under way at a time, each with a CPU thread for the model.")
     ] = 1,
+    device: Device = "auto",
 ) -> None:
     """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
 
     Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
     Pictures never leave this computer.
     """
-    from ..runtime.backends import find_model
+    from ..runtime.backends import device_of
     from ..runtime.console import console
     from ..runtime.live.camera import open_source
     from ..runtime.live.sinks import Preview, Recorder, VirtualCamera
@@ -93,16 +196,21 @@ def webcam_command(
 
     if not (preview or record or virtual_camera or frames):
         raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
-    if record and record.exists():
-        raise InputError(f"{record} exists; choose another name for the recording")
-    width, height = parse_size(size)
+    height, width = _camera_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]
-    sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), loop, console.print)
-    window = Preview() if preview else None
-    sinks += [window] if window else []
-    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+    segmenters = [Segmenter.load(model, threads=1, device=device) for _ in range(threads)]
+    if device != "auto":
+        console.print(f"model on: {device_of(segmenters[0].backend)}")
+    with ExitStack() as opened:  # until the session, which closes them, has them
+        sinks: list[Sink] = [Recorder(record)] if record else []
+        source = open_source(camera, (height, width), loop, console.print)
+        opened.callback(source.close)
+        window = Preview() if preview else None
+        sinks += [window] if window else []
+        for sink in sinks:
+            opened.callback(sink.close)
+        sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+        opened.pop_all()
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""
@@ -127,7 +235,7 @@ def serve_command(
     """
     import secrets
 
-    from ..runtime.backends import find_model
+    from ..runtime.shipped import find_model
     from ..runtime.web.lan import doorway, serve
     from ..runtime.web.server import PageServer, resources
 

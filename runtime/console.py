@@ -1,7 +1,47 @@
-"""The terminal: one console on stderr for progress, so that stdout holds results alone."""
+"""The terminal: one console on stderr for progress and notices, so that stdout holds results alone."""
 
 from __future__ import annotations
 
-from rich.console import Console
+import logging
 
-console = Console(stderr=True)
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .notices import LOGGER
+
+# Without markup, which would eat parts of names such as "a[edited].jpg".
+console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def progress_bar() -> Progress:
+    """A bar that leaves no trace, and is not drawn at all where stderr is no terminal."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+class _OncePerMessage(logging.Handler):
+    """Prints each notice once, as one line."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            console.print(f"note: {message}", soft_wrap=True)
+
+
+def show_notices() -> None:
+    """Print the library's notices on stderr from now on."""
+    if not LOGGER.handlers:
+        LOGGER.addHandler(_OncePerMessage())
+        LOGGER.propagate = False

@@ -1,28 +1,33 @@
-"""`run`: pictures, folders and videos through a segmenter, to composites, masks or cut-outs."""
+"""`run`: pictures, folders and videos through a segmenter, to composites, masks, cut-outs or foregrounds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 
-from .compositing.composite import VIDEO_SUFFIXES, Background, Cutout, cut_out, parse_background, shows_fringe
-from .compositing.fringe import without_fringe
+from .compositing.composite import Background, Cutout, cut_out, parse_background, shows_fringe
+from .compositing.fringe import spread_colours, without_fringe
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
-from .media.images import IMAGE_SUFFIXES, load_image, save_image
+from .large import LARGE, run_large
+from .media.images import QUALITY, load_rgba, on_white, opaque_pixels, save_image
+from .media.kinds import ENCODERS
 from .media.memory import keep_freed_memory
 from .media.threads import Behind, ahead
+from .notices import notice
+from .plan import Job, Plan, plan
 from .segmenter import Segmenter
 
-OUTPUTS = ("composite", "mask", "cutout")
-_CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
-_TRANSPARENT_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+if TYPE_CHECKING:
+    from .media.video import Frame, VideoReader
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Summary:
     """What a run did; `seconds` is wall time from the first picture read to the last one written."""
 
     written: tuple[Path, ...]
+    done_before: tuple[Path, ...]
+    videos: int
     frames: int
     seconds: float
 
@@ -39,222 +46,167 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One input file and where its result goes."""
+class Options:
+    """How results are made; the words are those of `run`."""
 
-    source: Path
-    target: Path
+    background: str = "blur"
+    output: str = "composite"
+    sound: bool = True
+    smooth: bool = True
+    deinterlace: bool = True
+    encoder: str = "fast"
+    quality: int = QUALITY
 
     @property
-    def is_video(self) -> bool:
-        return self.source.suffix.lower() in VIDEO_SUFFIXES
+    def transparent(self) -> bool:
+        return self.output == "cutout"
 
 
 def run(
     inputs: Sequence[str | Path],
-    segmenter: Segmenter,
-    out: str | Path,
+    segmenter: Segmenter | Callable[[Plan], Segmenter],
+    out: str | Path | None = None,
     background: str = "blur",
     output: str = "composite",
     overwrite: bool = False,
     progress: bool = False,
     sound: bool = True,
     smooth: bool = True,
+    skip_existing: bool = False,
+    recursive: bool = False,
+    deinterlace: bool = True,
+    encoder: str = "fast",
+    quality: int = QUALITY,
 ) -> Summary:
-    """Process files and folders; `out` is a file for one input file, else a folder.
+    """Process files and folders; `out` is a file for one input file, else a folder; see `plan` for names.
 
-    `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255) or `cutout`
-    (RGBA, pictures only). `smooth` holds a video's alpha still where it only trembles. Nothing starts when two
-    results would share a name, or one would replace an input, or (without `overwrite`) an existing file. A file
-    that cannot be read does not stop the others: InputError, at the end, says how many failed.
+    `segmenter` may be a function that opens one for the plan: it is called once the inputs are known to be good.
+    `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255), `cutout` (RGBA) or
+    `foreground` (the person's colours on black). `smooth` holds a video's alpha still where it only trembles. Nothing
+    starts when two results would share a name, or one would replace an input, or (without `overwrite`) an existing
+    file. A file that cannot be read does not stop the others: InputError, at the end, names those that failed.
     """
-    if output not in OUTPUTS:
-        raise InputError(f"output {output!r} is not one of {', '.join(OUTPUTS)}")
     scene = parse_background(background)
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
-    jobs = plan(inputs, Path(out), output, overwrite, background)
-    written, failures, frames = [], [], 0
+    if encoder not in ENCODERS:
+        raise InputError(f"encoder {encoder!r} is none of {', '.join(ENCODERS)}")
+    options = Options(background, output, sound, smooth, deinterlace, encoder, quality)
+    planned = plan(inputs, out, output, background, overwrite, skip_existing, recursive)
+    done_before = tuple(job.target for job in planned.done_before)
+    if not planned.jobs:
+        return Summary((), done_before, 0, 0, 0.0)
+    opened = segmenter if isinstance(segmenter, Segmenter) else segmenter(planned)
+    written, failed, frames, videos = [], [], 0, 0
     started = time.perf_counter()
-    with _Progress(jobs, progress) as bar:
-        for job in jobs:
+    with _progress(planned.jobs, progress) as advance:
+        for job in planned.jobs:
             try:
                 if job.is_video:
                     # Parsed anew, since a clip in the background starts at its start for each video.
-                    own = parse_background(background)
-                    frames += _video(job, segmenter, own, output, sound, smooth, bar.advance)
+                    frames += _video(job, opened, parse_background(background), options, advance)
                 else:
-                    frames += _image(job, segmenter, scene, output)
-                    bar.advance(job)
+                    _image(job, opened, scene, options)
+                    frames += 1
+                    advance(job)
                 written.append(job.target)
+                videos += job.is_video
             except OutputError:
                 raise
             except InputError as error:
-                if len(jobs) == 1:
+                if len(planned.jobs) == 1:
                     raise
-                failures.append(error)
-    if failures:
-        raise InputError(f"{len(failures)} of {len(jobs)} files failed; the first: {failures[0]}")
-    return Summary(tuple(written), frames, time.perf_counter() - started)
+                notice(f"failed: {error}")
+                failed.append(job.source)
+    if failed:
+        names = ", ".join(str(path) for path in failed)
+        raise InputError(f"{len(failed)} of {len(planned.jobs)} files failed: {names}")
+    return Summary(tuple(written), done_before, videos, frames, time.perf_counter() - started)
 
 
-def plan(
-    inputs: Sequence[str | Path], out: Path, output: str, overwrite: bool = False, background: str = "blur"
-) -> list[Job]:
-    """The jobs that `run` would do, checked: inputs exist, names are free and distinct."""
-    sources = [Path(p) for p in inputs]
-    if not sources:
-        raise InputError("no input given: name pictures, videos or folders")
-    files = [file for source in sources for file in _expand(source)]
-    to_one_file = len(sources) == 1 and sources[0].is_file() and _is_media(out) and not out.is_dir()
-    jobs = [Job(file, out if to_one_file else out / _result_name(file, output)) for file in files]
-    if out.is_file() and not to_one_file:
-        raise InputError(f"{out} is a file; several results need a folder")
-    for job in jobs:
-        _check_target(job, output)
-    sources_by_target: dict[Path, Path] = {}
-    for job in jobs:
-        first = sources_by_target.setdefault(job.target.resolve(), job.source)
-        if first is not job.source:
-            raise InputError(f"{first} and {job.source} would both be written to {job.target}; run them apart")
-    taken = {_identity(file) for file in [*files, Path(background)] if file.exists()}
-    for job in jobs:
-        if not job.target.exists():
-            continue
-        if _identity(job.target) in taken:
-            raise InputError(f"{job.target} is an input and would be overwritten; choose another --out")
-        if not overwrite:
-            raise InputError(f"{job.target} exists; remove it or allow overwriting")
-    return jobs
+def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) -> None:
+    if opaque_pixels(job.source) >= LARGE:
+        run_large(job.source, job.target, segmenter, scene, options.output, options.quality)
+        return
+    picture = load_rgba(job.source)
+    alpha = _with_own(segmenter.alpha_bytes(on_white(picture)), picture)
+    save_image(job.target, _result(_colours(picture), alpha, scene, options), options.quality)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    """The file itself: names differ by links, and on a Mac by upper and lower case."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _expand(source: Path) -> list[Path]:
-    if source.is_dir():
-        found = sorted(p for p in source.iterdir() if _is_media(p) and p.is_file() and not p.name.startswith("."))
-        if not found:
-            raise InputError(f"{source} holds no picture or video")
-        return found
-    if not source.exists():
-        raise InputError(f"{source} does not exist")
-    if not _is_media(source):
-        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
-        raise InputError(f"{source} is neither picture nor video by its name ({known})")
-    return [source]
-
-
-def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
-
-
-def _result_name(source: Path, output: str) -> str:
-    suffix = source.suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
-        return f"{source.stem}{suffix if suffix in _CLIP_SUFFIXES else '.mp4'}"
-    return f"{source.stem}{suffix if output == 'composite' else '.png'}"
-
-
-def _check_target(job: Job, output: str) -> None:
-    suffix = job.target.suffix.lower()
-    if job.is_video:
-        if output == "cutout":
-            raise InputError(f"{job.source}: video holds no transparency; choose a background or the mask")
-        if suffix not in _CLIP_SUFFIXES:
-            raise InputError(f"{job.target}: a video is written to one of {', '.join(_CLIP_SUFFIXES)}")
-    elif suffix not in IMAGE_SUFFIXES:
-        raise InputError(f"{job.target}: a picture is written to one of {', '.join(sorted(IMAGE_SUFFIXES))}")
-    elif output == "cutout" and suffix not in _TRANSPARENT_SUFFIXES:
-        raise InputError(f"{job.target} holds no transparency; use one of {', '.join(_TRANSPARENT_SUFFIXES)}")
-
-
-def _image(job: Job, segmenter: Segmenter, scene: Background, output: str) -> int:
-    image = load_image(job.source)
-    alpha = segmenter.alpha_bytes(image)
-    if output == "mask":
-        save_image(job.target, alpha)
-    else:
-        image = _own_colours(image, alpha, scene)
-        save_image(job.target, cut_out(image, alpha) if output == "cutout" else scene.compose(image, alpha))
-    return 1
-
-
-def _own_colours(image: np.ndarray, alpha: np.ndarray, scene: Background) -> np.ndarray:
-    return without_fringe(image, alpha) if shows_fringe(scene) else image
-
-
-def _video(
-    job: Job,
-    segmenter: Segmenter,
-    scene: Background,
-    output: str,
-    sound: bool,
-    smooth: bool,
-    advance: Callable[[Job], None],
-) -> int:
+def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, advance: Callable[[Job], None]) -> int:
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
-    from .media.video import VideoReader, VideoWriter
+    from .media.video import VideoReader
 
     keep_freed_memory()
-    reader = VideoReader(job.source)
+    reader = VideoReader(job.source, options.deinterlace)
     frames, start, before = 0, 0.0, 0.0
     smoother = AlphaSmoother()
-    with VideoWriter.open(job.target, like=reader, sound=sound) as writer, Behind(writer.write) as write:
+    with _writer(job, reader, options) as writer, Behind(writer.write) as write:
         for frame in ahead(reader):
             start = start if frames else frame.seconds  # a clip that was cut from a longer one may not begin at 0
-            steady = partial(smoother, elapsed=frame.seconds - before) if smooth else _unchanged
-            alpha = segmenter.alpha_bytes(frame.image, steady)
+            steady = partial(smoother, elapsed=frame.seconds - before) if options.smooth else _unchanged
+            stored = frame.image if frame.rgba is None else frame.rgba
+            alpha = _with_own(segmenter.alpha_bytes(frame.image, steady), stored)
             before = frame.seconds
-            if output == "mask":
-                write(frame, cv2.merge([alpha] * 3))
-            else:
-                image = _own_colours(frame.image, alpha, scene)
-                write(frame, scene.compose(image, alpha, frame.seconds - start))
+            result = _result(_colours(stored), alpha, scene, options, frame.seconds - start)
+            write(frame, cv2.merge([result] * 3) if options.output == "mask" else result)
             frames += 1
             advance(job)
     return frames
+
+
+def _result(
+    image: np.ndarray, alpha: np.ndarray, scene: Background, options: Options, seconds: float = 0.0
+) -> np.ndarray:
+    """What is written: alpha itself for masks, else uint8 RGB or RGBA."""
+    if options.output == "mask":
+        return alpha
+    if options.output == "composite":
+        return scene.compose(without_fringe(image, alpha) if shows_fringe(scene) else image, alpha, seconds)
+    person = cut_out(without_fringe(image, alpha), alpha)
+    if options.output == "foreground":
+        return spread_colours(person)[..., :3]
+    return person
+
+
+def _with_own(alpha: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Alpha within what the picture itself shows: its transparent part stays so."""
+    return alpha if picture.shape[2] == 3 else cv2.multiply(alpha, cv2.extractChannel(picture, 3), scale=1 / 255)
+
+
+def _colours(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.shape[2] == 3 else np.ascontiguousarray(picture[..., :3])
 
 
 def _unchanged(alpha: np.ndarray) -> np.ndarray:
     return alpha
 
 
-class _Progress:
-    """One bar over all frames, with the time left; its length is an estimate where a video does not say."""
+class _Writer(Protocol):
+    def write(self, frame: Frame, picture: np.ndarray) -> None: ...
 
-    def __init__(self, jobs: Iterable[Job], shown: bool) -> None:
-        self._bar = None
-        if shown:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from .console import console
+def _writer(job: Job, reader: VideoReader, options: Options) -> AbstractContextManager[_Writer]:
+    if job.is_numbered:
+        from .media.numbered import NumberedPictures
 
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=console,
-            )
-            self._task = self._bar.add_task("frames", total=sum(_frames_in(job) for job in jobs))
+        return NumberedPictures.open(job.target, options.quality)
+    from .media.video import VideoWriter
 
-    def __enter__(self) -> _Progress:
-        if self._bar:
-            self._bar.start()
-        return self
+    return VideoWriter.open(job.target, reader, options.sound, options.transparent, options.encoder, options.quality)
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
-    def advance(self, job: Job) -> None:
-        """Count one frame of `job`."""
-        if self._bar:
-            self._bar.update(self._task, advance=1, description=job.source.name)
+@contextmanager
+def _progress(jobs: Sequence[Job], shown: bool) -> Iterator[Callable[[Job], None]]:
+    """Yields what counts one frame of a job, on one bar over all; its length is an estimate for some videos."""
+    if not shown:
+        yield lambda job: None
+        return
+    from .console import progress_bar
+
+    with progress_bar() as bar:
+        task = bar.add_task("frames", total=None if bar.disable else sum(_frames_in(job) for job in jobs))
+        yield lambda job: bar.update(task, advance=1, description=job.source.name)
 
 
 def _frames_in(job: Job) -> int:

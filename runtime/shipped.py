@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .contract import MODEL_JSON
 from .errors import InputError
+from .files import exists, refuse_address
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_SUFFIXES = (".tflite", ".onnx", ".safetensors", ".mlpackage", ".pte", ".yaml", ".yml")
@@ -23,6 +24,7 @@ class ShippedModel:
     name: str
     use: str
     choice: str = ""
+    int8: bool = False  # its .tflite; the .onnx is float32
 
     def file(self, suffix: str = ".tflite") -> Path:
         """Its .tflite, .onnx or .safetensors; it need not exist."""
@@ -32,7 +34,7 @@ class ShippedModel:
 SHIPPED = (
     ShippedModel("nano", "live video; the slowest phones", "fast"),
     ShippedModel("small", "portraits; live video"),
-    ShippedModel("mobile", "people who are small or several; int8 on phones", "balanced"),
+    ShippedModel("mobile", "people who are small or several; int8 on phones", "balanced", int8=True),
     ShippedModel("large", "photographs; teacher for training", "best"),
 )
 DEFAULT = "mobile"
@@ -54,10 +56,11 @@ def find_model(name: str | Path, suffix: str = ".tflite") -> Path:
     A file or folder of that name in the working directory counts only when it holds a model: a folder `mobile` with
     photographs does not hide the model `mobile`. Raises InputError for what is neither.
     """
+    refuse_address(str(name))
     path = Path(name)
     model = shipped_model(str(name))
     if model is None:
-        if path.exists():
+        if exists(path):
             return path
         raise InputError(f"{name} does not exist; {_offer()}")
     if path.suffix in MODEL_SUFFIXES or (path / MODEL_JSON).is_file():

@@ -1,8 +1,23 @@
-"""Settings that must stand before torch is imported, and a cache of the tests' own."""
+"""Settings that must stand before torch is imported, marks by place, and a cache of the tests' own."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+# Place below tests/ -> its mark; `make quick` leaves out what is marked (pyproject.toml explains the marks).
+MARKS = {
+    "android": "slow",
+    "benchmarks/latency": "slow",
+    "export": "converter",
+    "packaging": "packaging",
+    "train/test_loop.py": "slow",
+    "train/test_recipes_run.py": "slow",
+}
+BROWSER_FIXTURES = {"driver", "engine"}
+# Folders whose files share expensive fixtures: one test process takes all of them.
+TOGETHER = {"android", "export", "packaging"}
 
 # Threads that spin while they wait slow the tests tenfold on a machine that does anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -54,3 +69,16 @@ def engine(request):
 def browser(engine):
     """One browser of each engine, which tests share: each opens its own page."""
     return engine()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by place, and keep tests that share fixtures in one process of pytest-xdist."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        for start, mark in MARKS.items():
+            if place == start or place.startswith(f"{start}/"):
+                item.add_marker(mark)
+        if BROWSER_FIXTURES & set(item.fixturenames):
+            item.add_marker("browser")
+        folder = place.partition("/")[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else place))

@@ -17,14 +17,15 @@ from PIL import ImageColor
 
 from ..constants import SHARED
 from ..errors import InputError
+from ..files import refuse_address
 from ..geometry import resize
-from ..media.images import IMAGE_SUFFIXES, load_image
+from ..media.images import load_image
+from ..media.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .kernels import kernels
 
 if TYPE_CHECKING:
     from ..media.video import Frame, VideoReader
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 DEFAULT_BLUR = SHARED["blur"]["default"]
 _MAX_BLUR = SHARED["blur"]["most"]
 
@@ -37,7 +38,12 @@ def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.nd
 
 
 def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
-    """Blur all but the person; `strength` is the blur's sigma in percent of the picture's longer side.
+    """Blur all but the person; `strength` is the blur's sigma in percent of the picture's longer side."""
+    return blend(image, resize(blurred(image, alpha, strength), image.shape[:2]), alpha)
+
+
+def blurred(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
+    """The background out of focus, without the person: uint8, smaller than `image` the stronger the blur.
 
     The blur averages background pixels only (normalised convolution, Knutsson and Westin, 1993), so that no
     halo of the person spreads around the outline.
@@ -52,10 +58,9 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFA
     weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + SHARED["blur"]["floor"]
     colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
-    blurred = cv2.GaussianBlur(colour, (0, 0), small_sigma)
+    mixed = cv2.GaussianBlur(colour, (0, 0), small_sigma)
     share = cv2.GaussianBlur(weight, (0, 0), small_sigma)
-    background = cv2.divide(blurred, cv2.merge([share] * 3), dtype=cv2.CV_8U)
-    return blend(image, resize(background, (height, width)), alpha)
+    return cv2.divide(mixed, cv2.merge([share] * 3), dtype=cv2.CV_8U)
 
 
 def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -64,19 +69,27 @@ def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndar
 
 
 def cut_out(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """uint8 height x width x 4: the picture with alpha as its transparency."""
-    return np.dstack([image, _bytes(alpha)])
+    """uint8 height x width x 4: the picture with alpha as its transparency, and nothing of it where alpha is 0."""
+    alpha = _bytes(alpha)
+    result = cv2.merge([*cv2.split(image), alpha])
+    result[alpha == 0] = 0
+    return result
 
 
 def cover(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale a picture to cover `size` (height, width), keeping its shape, and cut off what sticks out."""
+    return resize(cropped(picture, size), size)
+
+
+def cropped(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture, of the shape of `size` (height, width): a view, in the picture's own pixels."""
     height, width = picture.shape[:2]
     scale = max(size[0] / height, size[1] / width)
-    # Cropped before it is scaled, so that a long thin picture cannot grow to gigabytes.
+    # Before it is scaled, so that a long thin picture cannot grow to gigabytes.
     crop_height = min(height, max(1, round(size[0] / scale)))
     crop_width = min(width, max(1, round(size[1] / scale)))
     top, left = (height - crop_height) // 2, (width - crop_width) // 2
-    return resize(picture[top : top + crop_height, left : left + crop_width], size)
+    return picture[top : top + crop_height, left : left + crop_width]
 
 
 class Background(Protocol):
@@ -84,6 +97,10 @@ class Background(Protocol):
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         """uint8 height x width x 3 (x 4 for `Cutout`) for the frame at `seconds`."""
+        ...
+
+    def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The background alone for a picture of `size` of which `image` is a small copy: uint8, to be stretched."""
         ...
 
 
@@ -96,6 +113,9 @@ class Blur:
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         return blur_background(image, alpha, self.strength)
 
+    def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return blurred(image, alpha, self.strength)
+
 
 @dataclass(frozen=True)
 class Cutout:
@@ -103,6 +123,9 @@ class Cutout:
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         return cut_out(image, alpha)
+
+    def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return np.zeros((1, 1, 3), np.uint8)
 
 
 @dataclass
@@ -116,6 +139,9 @@ class Picture:
         if self._covered is None or self._covered.shape != image.shape:
             self._covered = cover(self.pixels, image.shape[:2])
         return blend(image, self._covered, alpha)
+
+    def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return _plate(self.pixels, size)
 
 
 class Clip:
@@ -142,8 +168,17 @@ class Clip:
             self._following = following
         return replace_background(image, alpha, self._shown.image)
 
+    def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return _plate(self._shown.image, size)
+
     def _due(self, frame: Frame) -> float:
         return frame.seconds - self._start + self._loops_before
+
+
+def _plate(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Its own pixels, where they are fewer than those of `size`."""
+    part = cropped(picture, size)
+    return np.ascontiguousarray(part) if part.shape[0] <= size[0] else resize(part, size)
 
 
 def shows_fringe(background: Background) -> bool:
@@ -161,6 +196,7 @@ def parse_background(spec: str) -> Background:
         return Cutout()
     if word == "blur":
         return Blur(_blur_strength(strength) if strength else DEFAULT_BLUR)
+    refuse_address(spec)
     path = Path(spec)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Picture(load_image(path))

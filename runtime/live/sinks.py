@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,17 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from ..errors import InputError
-from ..files import write_beside
+from ..errors import InputError, OutputError
+from ..files import exists
 from ..geometry import Letterbox
+from ..media.colour import usual_colours
+from ..media.encoding import RECORDABLE, encoding_for, recording_options
+from ..media.kinds import listed
 from ..media.threads import Behind
-from ..media.video import WRITABLE_SUFFIXES
+from ..media.video_writer import VideoShape, VideoStream
 
 _TIME_BASE = Fraction(1, 90_000)
-_QUALITY = "21"  # x264's constant rate factor
+_QUALITY = 93
 
 
 def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -32,17 +35,23 @@ def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class Recorder:
-    """H.264 at the times at which pictures came; the file appears, whole, when it is closed, and also after Ctrl-C.
+    """H.264 at the times at which pictures came, written as they come.
 
-    Its size is that of the first picture; a camera that changes its size afterwards is letterboxed into it.
+    The file plays up to the last second whatever ends the program: Ctrl-C, a full disk, a crash. Its size is that of
+    the first picture; a camera that changes its size afterwards is letterboxed into it.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix.lower() not in WRITABLE_SUFFIXES:
-            raise InputError(f"cannot record to {path}: use one of {', '.join(WRITABLE_SUFFIXES)}")
-        self.path, self._stack = path, ExitStack()
+        if exists(path):
+            raise InputError(f"{path} exists; choose another name for the recording")
+        if path.suffix.lower() not in RECORDABLE:
+            raise InputError(f"cannot record to {path}: use one of {listed(RECORDABLE)}")
+        if not exists(path.parent):
+            raise InputError(f"{path.parent} does not exist; make that folder, or record elsewhere")
+        self.path = path
         self._output: Any = None
-        self._stream: Any = None
+        self._video: VideoStream | None = None
+        self._size = (0, 0)
         self._start, self._last = 0.0, -1
         self._later = Behind(self._encode)  # a second thread: encoding takes as long as all the rest
 
@@ -51,34 +60,37 @@ class Recorder:
         self._later(image, seconds)
 
     def _encode(self, image: np.ndarray, seconds: float) -> None:
-        try:
-            if self._output is None:
-                self._begin(image, seconds)
-            frame = av.VideoFrame.from_ndarray(fitted(image, (self._stream.height, self._stream.width)), format="rgb24")
+        with self._clear_errors():
+            if self._video is None:
+                self._video = self._begin(image, seconds)
             self._last = max(self._last + 1, round((seconds - self._start) / _TIME_BASE))
-            frame.pts, frame.time_base = self._last, _TIME_BASE
-            self._output.mux(self._stream.encode(frame))
-        except FFmpegError as error:
-            raise InputError(f"cannot record to {self.path}: {error.strerror}") from error
+            self._output.mux(self._video.encode(fitted(image, self._size), self._last))
 
     def close(self) -> None:
         """Finish the file. Without a picture there is none."""
-        with self._later:  # waits for the pictures that are still to be encoded
-            pass
-        if self._output is None:
-            return
-        self._output.mux(self._stream.encode(None))
-        self._output = None
-        self._stack.close()
+        try:
+            with self._later:  # waits for the pictures that are still to be encoded
+                pass
+        finally:
+            output, self._output = self._output, None
+            if output is not None and self._video is not None:
+                with self._clear_errors(), output:
+                    output.mux(self._video.finish())
 
-    def _begin(self, image: np.ndarray, seconds: float) -> None:
-        temporary = self._stack.enter_context(write_beside(self.path))
-        self._output = self._stack.enter_context(av.open(str(temporary), "w"))
-        self._stream = self._output.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": _QUALITY})
-        self._stream.height, self._stream.width = (side // 2 * 2 for side in image.shape[:2])
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = self._stream.time_base = _TIME_BASE
-        self._start = seconds
+    def _begin(self, image: np.ndarray, seconds: float) -> VideoStream:
+        self._output = av.open(str(self.path), "w", options=recording_options(self.path))
+        height, width = (side // 2 * 2 for side in image.shape[:2])
+        self._size, self._start = (height, width), seconds
+        shape = VideoShape(self._size, Fraction(30), _TIME_BASE, usual_colours(height, width))
+        return VideoStream(self._output, shape, encoding_for(self.path, quality=_QUALITY))
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (FFmpegError, OSError) as error:
+            held = "it holds what was recorded until then" if self._last >= 0 else "nothing was recorded"
+            raise OutputError(f"cannot record to {self.path}: {error.strerror}; {held}") from error
 
 
 class VirtualCamera:
@@ -100,16 +112,26 @@ class VirtualCamera:
                 self._camera = self._make(width=image.shape[1], height=image.shape[0], fps=self._rate)
             except RuntimeError as error:
                 raise InputError(
-                    f"no virtual camera: {str(error).splitlines()[0].rstrip('.')}. On macOS or Windows install OBS and "
+                    f"no virtual camera: {_first_line(error)}. On macOS or Windows install OBS and "
                     "start its camera once; on Linux: sudo modprobe v4l2loopback (package v4l2loopback-dkms)"
                 ) from error
-        self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
+        try:
+            self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
+        except RuntimeError as error:
+            raise InputError(f"the virtual camera takes no more pictures: {_first_line(error)}") from error
 
     def close(self) -> None:
-        """Leave the stage."""
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
+        """Give the virtual camera back."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            try:
+                camera.close()
+            except RuntimeError as error:
+                raise InputError(f"the virtual camera was not closed: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 class Preview:

@@ -5,8 +5,18 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from portraitnet.runtime import files
 from portraitnet.runtime.errors import InputError, OutputError
-from portraitnet.runtime.files import bytes_of, sha256_of, write_beside, write_folder_beside, write_text
+from portraitnet.runtime.files import (
+    bytes_of,
+    exists,
+    reading,
+    require_file,
+    sha256_of,
+    write_beside,
+    write_folder_beside,
+    write_text,
+)
 from portraitnet.runtime.media.images import save_image
 from portraitnet.runtime.process import run
 
@@ -117,3 +127,52 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_only_a_full_disk_tells_of_free_space(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    with disk_of(20_000), pytest.raises(OutputError, match="MiB free there"):
+        save_image(tmp_path / "a.png", noise)
+    with pytest.raises(OutputError) as caught:
+        write_text("/proc/nothing/a.txt", "x")
+    assert "free" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["/proc/a.png", "/dev/null/a.png", "n" * 300 + ".png"])
+def test_places_that_cannot_be_written(tmp_path, place):
+    with pytest.raises(OutputError, match="cannot write") as caught:
+        write_text(tmp_path / place, "x")
+    assert len(str(caught.value)) < 400
+
+
+def test_the_longest_names_can_be_written(tmp_path):
+    write_text(tmp_path / ("n" * 251 + ".txt"), "x")
+    assert names_in(tmp_path) == ["n" * 251 + ".txt"]
+
+
+def test_what_the_system_refuses_to_say_is_one_line(tmp_path, monkeypatch):
+    for look in (exists, require_file):
+        with pytest.raises(InputError, match="File name too long"):
+            look(tmp_path / ("n" * 300))
+    with pytest.raises(InputError, match=r"a\.png cannot be read: Permission denied"), reading(tmp_path / "a.png"):
+        raise PermissionError(13, "Permission denied")
+    assert not exists(tmp_path / "a.png" / "b")
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path, monkeypatch):
+    for name in ("old", "busy", "fresh"):
+        folder = tmp_path / f".portraitnet-{name}.partial"
+        folder.mkdir()
+        (folder / "half.mp4").write_bytes(b"half")
+        if name != "fresh":
+            os.utime(folder, (0, 0))
+    handle = files._locked(tmp_path / ".portraitnet-busy.partial")
+    try:
+        write_text(tmp_path / "a.txt", "x")
+    finally:
+        os.close(handle)
+    assert sorted(names_in(tmp_path)) == [".portraitnet-busy.partial", ".portraitnet-fresh.partial", "a.txt"]
+
+
+def test_names_keep_their_spaces_and_lose_their_escapes():
+    assert str(InputError("a  b.jpg\n  is \x1b[31mred")) == "a  b.jpg is ?[31mred"

@@ -4,10 +4,13 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.media.images import load_image, load_mask, save_image
+from portraitnet.runtime.media.images import load_image, save_image
+from portraitnet.runtime.media.masks import load_mask
+from portraitnet.runtime.media.orientation import Orientation
 from portraitnet.runtime.media.video import VideoReader
 from portraitnet.runtime.metrics import iou
-from portraitnet.runtime.process import OUTPUTS, Job, _video, run
+from portraitnet.runtime.plan import OUTPUTS, Job
+from portraitnet.runtime.process import Options, _video, run
 
 
 @pytest.fixture
@@ -60,8 +63,7 @@ def test_cut_outs(folder, tmp_path, segmenter, person, how):
     result = np.asarray(Image.open(tmp_path / "out" / "b.png"))
     assert result.shape == (60, 80, 4)
     assert iou(result[..., 3] > 127, person[1]) > 0.9
-    with pytest.raises(InputError, match="video holds no transparency"):
-        run([folder], segmenter, tmp_path / "out2", **how)
+    assert not result[result[..., 3] == 0].any()  # nothing of the background that was removed
     with pytest.raises(InputError, match="holds no transparency"):
         run([folder / "a.png"], segmenter, tmp_path / "x.jpg", **how)
 
@@ -79,7 +81,7 @@ def test_rotated_phone_clip_is_segmented_upright(tmp_path, segmenter, make_clip,
     clip = make_clip(size=(80, 60), rotation=-90, picture=sideways)
     run([clip], segmenter, tmp_path / "out.mp4", output="mask")
     result = VideoReader(tmp_path / "out.mp4")
-    assert (result.rotation, result.size) == (0, (60, 80))
+    assert (result.orientation, result.size) == (Orientation(), (60, 80))
     assert iou(next(iter(result)).image[..., 0] > 127, person[1]) > 0.9
 
 
@@ -143,7 +145,7 @@ def test_a_background_clip_starts_with_the_video(tmp_path, segmenter, make_clip)
             seen.append(seconds)
             return image
 
-    _video(Job(late, tmp_path / "out.mp4"), segmenter, Scene(), "composite", True, True, lambda job: None)
+    _video(Job(late, tmp_path / "out.mp4"), segmenter, Scene(), Options(), lambda job: None)
     assert seen == pytest.approx([index / 30 for index in range(4)], abs=0.001)
 
 
@@ -157,12 +159,15 @@ def test_results_never_share_a_name(folder, tmp_path, segmenter, person):
     assert not (tmp_path / "out").exists()
 
 
-def test_one_bad_file_does_not_stop_the_others(folder, tmp_path, segmenter):
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path, segmenter, caplog):
     (folder / "a0.png").write_text("hello")
     clip = folder / "c.mp4"
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    with pytest.raises(InputError, match=r"2 of 4 files failed; the first: .*a0\.png is not a picture"):
+    with pytest.raises(InputError, match=r"2 of 4 files failed: .*a0\.png, .*c\.mp4$"):
         run([folder], segmenter, tmp_path / "out", progress=True)
+    reasons = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
+    assert "not a picture" in reasons[0]
+    assert "c.mp4 is damaged" in reasons[1]
     assert names_in(tmp_path / "out") == ["a.png", "b.jpg"]
 
 
@@ -201,8 +206,76 @@ def test_bad_requests(folder, tmp_path, segmenter):
         ([folder], "out", {"background": "hologram"}, "background 'hologram'"),
         ([folder / "a.png"], "x.mp4", {}, "a picture is written to"),
         ([folder / "c.mp4"], "x.png", {}, "a video is written to"),
-        ([folder / "c.mp4"], "x.webm", {}, "a video is written to"),
+        ([folder / "c.mp4"], "x.avi", {}, "a video is written to"),
+        ([folder / "c.mp4"], "x.mp4", {"background": "none"}, r"holds no transparency; write to one of \.mov"),
+        ([folder / "a.png", folder / "c.mp4"], "r.gif", {}, "looks like a file"),
+        ([folder], "x.png", {}, "looks like a file"),
+        ([folder / "a.png"], "x.jpge", {}, "a picture is written to"),
+        ([folder / "a.png"], "r.gif", {}, "a picture is written to"),
+        (["https://example.org/a.png"], "x.png", {}, "https://example.org/a.png is an address"),
+        ([folder / "a.png"], "x.png", {"background": "https://example.org/b.png"}, "is an address"),
+        (["n" * 300 + ".png"], "x.png", {}, "name too long"),
     ):
         with pytest.raises(InputError, match=message):
             run(inputs, segmenter, tmp_path / out, **options)
     assert names_in(tmp_path) == ["empty", "in", "tiny.onnx"]
+
+
+def test_standard_output_is_no_file(folder, segmenter):
+    for inputs in ([folder], [folder / "a.png"]):
+        with pytest.raises(InputError, match="not written to standard output"):
+            run(inputs, segmenter, "-")
+
+
+def test_without_a_name_results_lie_beside_their_inputs(folder, segmenter):
+    summary = run([folder / "a.png"], segmenter, background="none")
+    assert summary.written == (folder / "a-portrait.png",)
+    summary = run([folder / "c.mp4"], segmenter, background="none")
+    assert summary.written == (folder / "c-portrait.mov",)
+    (folder / "c-portrait.mov").unlink()
+    (folder / "a-portrait.png").unlink()
+    run([folder], segmenter)
+    assert names_in(folder.with_name("in-portrait")) == ["a.png", "b.jpg", "c.mp4"]
+
+
+def test_folders_inside_folders_keep_their_shape(folder, tmp_path, segmenter, person, caplog):
+    save_image(folder / "deep" / "a.png", person[0])
+    run([folder], segmenter, tmp_path / "flat")
+    assert names_in(tmp_path / "flat") == ["a.png", "b.jpg", "c.mp4"]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "1 .txt" in told
+    assert "1 folders (--recursive takes them too)" in told
+    run([folder], segmenter, tmp_path / "whole", recursive=True)
+    assert names_in(tmp_path / "whole") == ["a.png", "b.jpg", "c.mp4", "deep"]
+    assert names_in(tmp_path / "whole" / "deep") == ["a.png"]
+
+
+def test_a_folder_that_is_run_again_goes_on(folder, tmp_path, segmenter, person):
+    run([folder], segmenter, tmp_path / "out")
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    save_image(folder / "new.png", person[0])
+    summary = run([folder], segmenter, tmp_path / "out", background="red")
+    assert [path.name for path in summary.written] == ["new.png"]
+    assert len(summary.done_before) == 3
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+    with pytest.raises(InputError, match="--skip-existing"):
+        run([folder / "a.png"], segmenter, tmp_path / "out" / "a.png")
+    assert run([folder / "a.png"], segmenter, tmp_path / "out" / "a.png", skip_existing=True).written == ()
+
+
+def test_inputs_are_checked_before_a_model_is_opened(tmp_path):
+    def opened(planned):
+        raise AssertionError("opened too early")
+
+    with pytest.raises(InputError, match="does not exist"):
+        run([tmp_path / "gone.png"], opened)
+
+
+def test_a_picture_keeps_its_own_transparency(tmp_path, segmenter, person):
+    rgba = np.dstack([person[0], np.full(person[0].shape[:2], 255, np.uint8)])
+    rgba[:, :40] = (0, 255, 0, 0)  # hidden, though it would count as person
+    save_image(tmp_path / "a.png", rgba)
+    run([tmp_path / "a.png"], segmenter, tmp_path / "x.png", output="cutout")
+    result = np.asarray(Image.open(tmp_path / "x.png"))
+    assert not result[:, :40].any()
+    assert result[40, 45, 3] == 255

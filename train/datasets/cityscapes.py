@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...runtime.media.images import load_mask
+from ...runtime.media.masks import load_mask
 from ...runtime.metrics import IGNORE
 from .base import FileSource, Item
 from .listing import find_root, folders, parts_of, pictures, with_files

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import MAX_PIXELS, load_mask, load_person_mask
+from ...runtime.media.images import MAX_PIXELS
+from ...runtime.media.masks import load_mask, load_person_mask
 from .base import FileSource, Item
 from .listing import find_root, parts_of, pictures, read_list, split_by_hash, with_files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import load_mask, load_person_mask
+from ...runtime.media.masks import load_mask, load_person_mask
 from ...runtime.metrics import IGNORE
 from .base import HALF, PORTRAIT_CLASSES, FileSource, Item
 from .listing import pair_by_stem, split_by_hash

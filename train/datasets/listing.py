@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import IMAGE_SUFFIXES
+from ...runtime.media.kinds import IMAGE_SUFFIXES
 from .base import Item
 
 MISSING_LIMIT = 0.25  # share of a set's pictures that may lack a file; published packs lack up to 14 %

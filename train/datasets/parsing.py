@@ -9,7 +9,8 @@ import numpy as np
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of
 from ...runtime.geometry import resize
-from ...runtime.media.images import load_image, load_mask, load_person_mask
+from ...runtime.media.images import load_image
+from ...runtime.media.masks import load_mask, load_person_mask
 from .base import HALF, PORTRAIT_CLASSES, FileSource, Item, OnCanvas, letterboxed
 from .listing import check_split, falls_into, find_root, parts_of, pictures, read_list, with_files
 

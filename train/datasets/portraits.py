@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.media.images import load_alpha_channel, load_mask, load_person_mask
+from ...runtime.media.masks import load_alpha_channel, load_mask, load_person_mask
 from .base import HALF, FileSource, Item, MattingSource
 from .listing import (
     check_split,

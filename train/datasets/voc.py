@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...runtime.media.images import load_mask
+from ...runtime.media.masks import load_mask
 from ...runtime.metrics import IGNORE
 from .base import PORTRAIT_CLASSES, FileSource, Item
 from .listing import find_root, inside, parts_of, read_list, with_files

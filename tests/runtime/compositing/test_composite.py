@@ -113,7 +113,9 @@ def test_backgrounds_by_name(photo, alpha, tmp_path):
 def test_cut_out(photo, alpha):
     result = cut_out(photo, alpha)
     assert result.shape == (*photo.shape[:2], 4)
-    assert (result[..., :3] == photo).all()
+    shown = result[..., 3] > 0
+    assert (result[shown, :3] == photo[shown]).all()
+    assert not result[~shown].any()  # what was removed is not in the file
     assert (result[..., 3] == np.round(alpha * 255)).all()
 
 

@@ -7,7 +7,8 @@ import skimage.data
 from PIL import Image
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.media.images import list_images, load_image, load_mask, save_image
+from portraitnet.runtime.media.images import list_images, load_image, save_image
+from portraitnet.runtime.media.masks import load_mask
 
 
 @pytest.fixture
@@ -136,6 +137,44 @@ def test_what_is_no_picture(tmp_path, content):
         load_image(tmp_path)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_is_used_and_told(tmp_path, photo, caplog, progressive):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo).save(path, quality=95, progressive=progressive)
+    whole = load_image(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    assert (load_image(path) == whole).all()
+    assert "a.jpg is cut short; it is used all the same" in caplog.text
+
+
+def test_phones_pictures(tmp_path, photo, caplog):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.fromarray(photo)).save(tmp_path / "a.heic", quality=95)
+    Image.fromarray(photo).save(tmp_path / "a.avif", quality=95)
+    for name in ("a.heic", "a.avif"):
+        assert np.abs(load_image(tmp_path / name).astype(int) - photo).mean() < 6
+    whole = (tmp_path / "a.heic").read_bytes()
+    (tmp_path / "a.heic").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        load_image(tmp_path / "a.heic")
+    assert [path.name for path in list_images(tmp_path)] == ["a.avif", "a.heic"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.gif", "a.webp", "a.tif"])
+def test_only_the_first_of_several_pictures_is_told(tmp_path, photo, caplog, name):
+    frames = [Image.fromarray(np.ascontiguousarray(np.roll(photo, shift, 0))) for shift in range(3)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    load_image(tmp_path / name)
+    assert f"{name} holds 3 pictures; only the first is used" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "side"), [("a.webp", 16_384), ("a.jpg", 65_536)])
+def test_formats_end_at_a_size(tmp_path, name, side):
+    with pytest.raises(InputError, match="ends at"):
+        save_image(tmp_path / name, np.zeros((2, side, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_saving_needs_a_suffix_that_fits(tmp_path, photo):
     with pytest.raises(InputError, match="use one of"):
         save_image(tmp_path / "a.xyz", photo)
@@ -144,10 +183,11 @@ def test_saving_needs_a_suffix_that_fits(tmp_path, photo):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_listing_skips_hidden_files(tmp_path, photo):
+def test_listing_skips_hidden_files_and_counts_others(tmp_path, photo, caplog):
     for name in ("b.png", "a.JPG", "._a.jpg", ".hidden.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     assert [p.name for p in list_images(tmp_path)] == ["a.JPG", "b.png"]
+    assert "left out 1 .txt" in caplog.text
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no picture"):
         list_images(tmp_path / "empty")

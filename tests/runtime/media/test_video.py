@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.media.orientation import Orientation
 from portraitnet.runtime.media.video import MAX_FRAME_PIXELS, VideoReader, VideoWriter
 
 
@@ -71,7 +72,7 @@ def test_sound_is_copied_bit_by_bit(make_clip, tmp_path, sound):
         assert not container.streams.audio
 
 
-def test_sound_that_the_file_type_cannot_hold(tmp_path):
+def test_sound_of_old_kinds_is_copied_where_it_can_be(tmp_path):
     path = tmp_path / "in.avi"
     with av.open(str(path), "w") as output:
         video = output.add_stream("mpeg4", rate=30)
@@ -86,8 +87,6 @@ def test_sound_that_the_file_type_cannot_hold(tmp_path):
         block.sample_rate = 44_100
         output.mux(audio.encode(block))
         output.mux(audio.encode(None))
-    with pytest.raises(InputError, match=r"\.mp4 cannot hold sound of kind pcm_u8; write to \.mkv"):
-        copy(path, tmp_path / "out.mp4")
     copy(path, tmp_path / "out.mkv")
     before, after = (b"".join(data for data, _ in sound_packets(p)) for p in (path, tmp_path / "out.mkv"))
     assert after == before
@@ -104,7 +103,7 @@ def test_phone_clips_are_turned_upright(make_clip, tmp_path, rotation):
     assert reader.size == upright.shape[:2]
     for frame in (next(iter(reader)), next(iter(VideoReader(tmp_path / "out.mp4")))):
         assert np.abs(frame.image.astype(int) - upright).mean() < 6
-    assert VideoReader(tmp_path / "out.mp4").rotation == 0
+    assert VideoReader(tmp_path / "out.mp4").orientation == Orientation()
 
 
 @pytest.mark.parametrize("colorspace", [1, 5])  # BT.709, BT.601
@@ -112,7 +111,7 @@ def test_colours_survive_both_ways(make_clip, tmp_path, colorspace):
     colour = np.array((200, 40, 90), np.uint8)
     reader = copy(make_clip(colorspace=colorspace, picture=colour), tmp_path / "out.mp4")
     again = VideoReader(tmp_path / "out.mp4")
-    assert reader.colours["colorspace"] == again.colours["colorspace"] == colorspace
+    assert reader.colours.matrix == again.colours.matrix == colorspace
     for one in (reader, again):
         assert np.abs(next(iter(one)).image.astype(int) - colour).max() <= 4
 
@@ -208,7 +207,7 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_huge_frames_are_refused(make_clip, monkeypatch):
     path = make_clip()
     assert MAX_FRAME_PIXELS > 8000 * 4000
-    monkeypatch.setattr("portraitnet.runtime.media.video.MAX_FRAME_PIXELS", 1000)
+    monkeypatch.setattr("portraitnet.runtime.media.video_reader.MAX_FRAME_PIXELS", 1000)
     with pytest.raises(InputError):
         VideoReader(path)
 
@@ -216,7 +215,7 @@ def test_huge_frames_are_refused(make_clip, monkeypatch):
 def test_writer_refuses_what_it_cannot_do(make_clip, tmp_path):
     reader = VideoReader(make_clip())
     frame = next(iter(reader))
-    with pytest.raises(InputError, match="use one of"), VideoWriter.open(tmp_path / "o.webm", like=reader):
+    with pytest.raises(InputError, match="use one of"), VideoWriter.open(tmp_path / "o.avi", like=reader):
         pass
     with pytest.raises(ValueError, match="expected uint8"), VideoWriter.open(tmp_path / "o.mp4", like=reader) as writer:
         writer.write(frame, frame.image[:10])

@@ -1,0 +1,50 @@
+"""`run` on pictures of tens of megapixels, in little more memory than the decoded picture takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from .compositing.bands import Stretched, bands, compose_band
+from .compositing.composite import Background, shows_fringe
+from .compositing.fringe import without_fringe
+from .media.colour import to_srgb
+from .media.images import open_image, save_image
+from .segmenter import Segmenter
+
+LARGE = 20_000_000  # pixels from which a picture is done here
+_SMALL = 2048  # longer side of the copy on which everything is found
+
+
+def run_large(source: Path, target: Path, segmenter: Segmenter, scene: Background, output: str, quality: int) -> None:
+    """The result of `source` (opaque RGB) at `target`: `output` is composite, mask, cutout or foreground."""
+    picture = open_image(source)
+    size = picture.height, picture.width
+    factor = max(1, -(-max(size) // _SMALL))
+    small = np.asarray(to_srgb(picture.reduce(factor), source).convert("RGB"))
+    alpha = segmenter.alpha_bytes(small)
+    stretched = Stretched(alpha, size)
+    result = Image.new("L", picture.size) if output in ("mask", "cutout") else picture
+    colours = Stretched(without_fringe(small, alpha).astype(np.int16) - small, size)
+    plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
+    cleaned = shows_fringe(scene) or output != "composite"
+    for top, bottom in bands(size[0]):
+        share = stretched.rows(top, bottom)
+        if output != "mask":
+            band = picture.crop((0, top, size[1], bottom))
+            image = np.asarray(to_srgb(band, source).convert("RGB"))
+            if cleaned:
+                image = cv2.add(image, colours.rows(top, bottom), dtype=cv2.CV_8U)
+            if plate is not None:
+                image = compose_band(image, plate.rows(top, bottom), share)
+            else:
+                image = cv2.copyTo(image, (share > 0).view(np.uint8))
+            picture.paste(Image.fromarray(image), (0, top))
+        if result is not picture:
+            result.paste(Image.fromarray(share), (0, top))
+    if output == "cutout":
+        picture.putalpha(result)
+    save_image(target, result if output == "mask" else picture, quality)
