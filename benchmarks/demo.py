@@ -21,7 +21,7 @@ from ..runtime.files import write_text
 from ..runtime.media.images import save_image
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
-from ..train.data.augment import augment
+from ..train.data.augment import Target, augment
 from ..train.data.draws import Canvases, draw
 from ..train.datasets.synthetic import Synthetic
 from ..train.engine.checkpoint import Checkpoint, load_checkpoint
@@ -96,7 +96,8 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    console.print(f"[bold]open {out / PAGE}[/bold] (everything took {spoken(sum(say.seconds.values()))})")
+    took = spoken(sum(say.seconds.values()))
+    console.print(f"open {out / PAGE} (everything took {took})", style="bold")
     return out / PAGE
 
 
@@ -151,7 +152,7 @@ def _variants(size: tuple[int, int], count: int = 96) -> Pictures:
     spec = load_recipe("portraitnet_mobile").data.augment
     _, draws = draw(0, 0, count, [1], [SourceSpec("folder")], spec)
     canvases = Canvases.plain(images, nobody, whole)
-    changed, _, _ = augment(canvases, draws, size)
+    changed, _, _ = augment(canvases, draws, Target(size))
     views = list(changed.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy())
     return Pictures(views[: count // 2], views[count // 2 :], None, "variants of the sample portrait")
 

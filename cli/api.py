@@ -13,7 +13,7 @@ from .run import Model, Threads
 def api_command(
     model: Model = Path("mobile"),
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 8000,
     threads: Threads = 2,
     edge_refine: Annotated[
         bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges.")

@@ -219,11 +219,10 @@ def evaluate_command(
     --figure shows pictures that cover all classes, a row for each: photograph, truth, model 1, model 2 ... A folder of
     photographs without masks is shown alone: portraitnet evaluate small mobile --data photos --figure side-by-side.png
     """
-    from rich.progress import Progress
-
     from ..benchmarks.quality.accuracy import class_table, cross_table, headline, open_all, score, write_cross_table
     from ..benchmarks.reporting.table import table
     from ..export.models import open_model
+    from ..runtime.console import progress_bar
     from ..train.datasets import label_of, open_source, source_kinds
     from ..train.evaluate import photographs, shots_of, without_masks, write_figure, write_worst_cases
     from ..train.recipe import SourceSpec
@@ -243,7 +242,7 @@ def evaluate_command(
     single = len(models) * len(sets) == 1
     if worst and not single:
         raise InputError("--worst shows one model on one set; name one of each")
-    with Progress(transient=True) as progress:
+    with progress_bar() as progress:
         scored = score(models, sets, progress, edge_refine)
     rows = [one.row for one in scored]
     if single:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from . import benchmark_quality, benchmark_speed
-from .run import comma_separated
 
 benchmark_app = typer.Typer(
     no_args_is_help=True,
@@ -18,34 +17,6 @@ benchmark_app = typer.Typer(
 for experiments in (benchmark_speed.COMMANDS, benchmark_quality.COMMANDS):
     for name, command in experiments.items():
         benchmark_app.command(name)(command)
-
-
-@benchmark_app.command("page")
-def page_command(
-    models: Annotated[list[Path] | None, typer.Argument(help=".tflite files or names; nano unless given.")] = None,
-    engines: Annotated[str, typer.Option(help="Browsers to time.")] = "chromium,firefox,webkit",
-    mediapipe: Annotated[
-        Path | None,
-        typer.Option(help="selfie_segmentation_landscape.tflite of the mediapipe wheel: its web task takes turns."),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 7,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each contestant in a round.")] = 12,
-    out: Annotated[Path, typer.Option(help="Folder for page.csv.")] = Path("benchmark-results"),
-) -> None:
-    """Frames/s and milliseconds by stage of the browser page, at 640x480 and 1280x720 (`make web-speed` builds it)."""
-    from rich.progress import Progress
-
-    from ..benchmarks.page.speed import benchmark_page
-    from ..benchmarks.reporting.table import read_csv
-    from ..runtime.shipped import find_model
-
-    files = [find_model(model) for model in models or [Path("nano")]]
-    with Progress() as progress:
-        path = benchmark_page(files, out, comma_separated(engines), mediapipe, rounds, frames, progress)
-    columns = ("engine", "contestant", "size", "frames_per_second", "model_ms", "compose_ms", "times_mediapipe")
-    for row in read_csv(path):
-        print("  ".join(row.get(key, "") for key in columns))
-    print(path)
 
 
 @benchmark_app.command("compare")

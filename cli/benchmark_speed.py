@@ -186,6 +186,29 @@ def arm_command(models: Models = None, rivals: Rivals = False, out: Out = RESULT
     print_results(path, table)
 
 
+def page_command(
+    models: Models = None,
+    engines: Annotated[str, typer.Option(help="Browsers to time.")] = "chromium,firefox,webkit",
+    mediapipe: Annotated[
+        Path | None,
+        typer.Option(help="selfie_segmentation_landscape.tflite of the mediapipe wheel: its web task takes turns."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 7,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each contestant in a round.")] = 12,
+    out: Out = RESULTS,
+) -> None:
+    """Frames/s and milliseconds by stage of the browser page, at 640x480 and 1280x720 (`make web-speed` builds it)."""
+    from rich.progress import Progress
+
+    from ..benchmarks.page.speed import benchmark_page
+    from ..runtime.shipped import find_model
+
+    with Progress() as progress:
+        files = [find_model(model) for model in models or [Path("nano")]]
+        path = benchmark_page(files, out, comma_separated(engines), mediapipe, rounds, frames, progress)
+    print_results(path)
+
+
 COMMANDS = {
     "latency": latency_command,
     "roofline": roofline_command,
@@ -194,4 +217,5 @@ COMMANDS = {
     "startup": startup_command,
     "training": training_command,
     "arm": arm_command,
+    "page": page_command,
 }

@@ -31,14 +31,13 @@ def check_command(
     CelebAMask-HQ, PP-HumanSeg14K, P3M-10k, PASCAL VOC, Cityscapes and FASSEG. The contact sheet shows pictures under
     their labels, then the odd ones. Class weights are what `loss.class_weights: inverse_log` would use.
     """
-    from rich.progress import Progress
-
+    from ..runtime.console import progress_bar
     from ..train.data.balance import about_absent
     from ..train.data.check import check_data, write_contact_sheet
     from ..train.datasets.base import PORTRAIT_CLASSES
 
     names = tuple(part.strip() for part in classes.split(",") if part.strip()) or PORTRAIT_CLASSES
-    with Progress(transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("reading", total=None)
         report = check_data(
             folder, kind, names, limit, holdout, lambda total: progress.update(task, total=total, advance=1)
@@ -96,10 +95,9 @@ def label_command(
     OUT gets images (a link to DIR), masks/, confidence/, labels.csv and comparison.png. It trains as a `folder` set, in
     which pixels of low confidence are left out. Started again, it goes on where it stopped.
     """
-    from rich.progress import Progress
-
     from ..export.models import open_model
     from ..runtime.backends import default_weights
+    from ..runtime.console import progress_bar
     from ..train.labelling.label import label_folder
     from ..train.labelling.teacher import ModelTeacher, SamTeacher, Teacher
 
@@ -112,7 +110,7 @@ def label_command(
         chosen = SamTeacher(sam_weights, open_model(prompt or default_weights(), threads), device)
     else:
         chosen = ModelTeacher(open_model(Path(teacher), threads))
-    with Progress(transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("labelling", total=None)
         label_folder(folder, out, chosen, overwrite, lambda total: progress.update(task, total=total, advance=1))
     print(f"labels: {out}\ncomparison: {out / 'comparison.png'}")

@@ -143,6 +143,7 @@ def _verdict(facts: Mapping[str, Any], precision: str) -> str:
 def parity_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
     """A rich table of parity facts by file name."""
     from rich.table import Table
+    from rich.text import Text
 
     first = next(iter(results.values()))
     table = Table(title=f"parity with torch on {first['pictures']} held-out pictures ({first['source']})")
@@ -157,6 +158,6 @@ def parity_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{facts['mask_iou']:.4f}",
             f"{facts['mask_iou_worst']:.4f}",
             drop,
-            f"[red]{facts['failed']}[/]" if facts["failed"] else "[green]passed[/]",
+            Text(facts["failed"], "red") if facts["failed"] else Text("passed", "green"),
         )
     return table

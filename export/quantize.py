@@ -1,8 +1,8 @@
 """Precisions of TFLite by ai-edge-quantizer: float16 weights, int8 weights, int8 or int16 activations, and a mixture.
 
 The mixture ("int8-mixed") is int8 but for the few operators without which the masks of the calibration pictures
-differ from float's: operators are ranked by the error that each adds, and the shortest head of that list that
-satisfies the gate stays float32.
+differ from float's. Operators are ranked by what quantising each alone does to the scores, and the shortest head of
+that list that satisfies the gate stays float32.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe, recipe_man
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import qsv_utils
 
+from ..runtime.backends.announcements import allocate
 from ..runtime.errors import InputError
 from ..runtime.metrics import iou
 from . import flatbuffer
@@ -26,6 +27,7 @@ _INPUT_TENSOR = f"{SIGNATURE}_{INPUT}"
 _LOGIT = 8.0  # 255 times the sigmoid of -8 is 0.09
 _ENOUGH_IOU = 0.993  # on calibration pictures, so that the gate's 0.99 holds on others
 _SEARCH_PICTURES = 16
+_RANKING_PICTURES = 3
 _Operation = qtyping.TFLOperationName
 
 
@@ -84,12 +86,12 @@ class Quantizer:
     def _mixed(self) -> tuple[bytes, list[str]]:
         """The shortest head of the ranking that passes, found by doubling and then halving the step."""
         seen = self.pictures[:_SEARCH_PICTURES]
-        wanted = [_run(self.content, picture)[0] for picture in seen]
-        fulls = {ranges: self._apply(recipe.static_wi8_ai8(), ranges) for ranges in ("average", "extreme")}
+        wanted = [_run(self.content, picture) for picture in seen]
+        fulls = {ranges: self._apply(_without(()), ranges) for ranges in ("average", "extreme")}
         ranges = max(fulls, key=lambda ranges: self._agreement(fulls[ranges], wanted))
         if self._agrees(fulls[ranges], wanted):
             return fulls[ranges], []
-        ranked = _ranked(self.content, fulls[ranges], seen[:4])
+        ranked = self._ranked(wanted[:_RANKING_PICTURES], ranges)
         failing, passing = 0, 1
         while not self._agrees(found := self._apply(_without(ranked[:passing]), ranges), wanted):
             if passing == len(ranked):
@@ -104,87 +106,75 @@ class Quantizer:
                 failing = middle
         return found, ranked[:passing]
 
+    def _ranked(self, wanted: Sequence[np.ndarray], ranges: str) -> list[str]:
+        """Operators by their output's name, those first that change the scores most when they alone are int8."""
+        graph = flatbuffer.read(self.content).subgraphs[0]
+        harm = {}
+        for name in (graph.tensors[op.outputs[0]].name.decode() for op in graph.operators):
+            content = self._apply(_only(name), ranges)
+            found = [_run(content, picture) for picture in self.pictures[: len(wanted)]]
+            harm[name] = float(np.mean([np.abs(a - b).mean() for a, b in zip(found, wanted, strict=True)]))
+        return sorted(harm, key=lambda name: -harm[name])
+
     def _agrees(self, content: bytes, wanted: Sequence[np.ndarray]) -> bool:
         """Whether the masks agree well enough to pass the gate on other pictures."""
         return self._agreement(content, wanted) >= _ENOUGH_IOU
 
     def _agreement(self, content: bytes, wanted: Sequence[np.ndarray]) -> float:
         """IoU of the masks with those of float32, the pixels of all pictures pooled; averaged over several classes."""
-        found = [_run(content, picture)[0] for picture in self.pictures[: len(wanted)]]
+        found = [_run(content, picture) for picture in self.pictures[: len(wanted)]]
         if wanted[0].shape[-1] == 1:
             return iou(np.stack(found) > 0.5, np.stack(wanted) > 0.5)
         a, b = np.stack(found).argmax(-1), np.stack(wanted).argmax(-1)
         return float(np.mean([iou(a == label, b == label) for label in np.unique(b)]))
 
 
-def _ranked(plain: bytes, quantized: bytes, pictures: Sequence[np.ndarray]) -> list[str]:
-    """Operators of the float model by their output's name, those that add most relative error first."""
-    errors: dict[str, float] = {}
-    for picture in pictures:
-        (_, a), (_, b) = _run(plain, picture, keep=True), _run(quantized, picture, keep=True)
-        for name in a.keys() & b.keys():
-            if a[name].shape == b[name].shape:
-                power = float(np.square(a[name]).mean()) + 1e-12
-                errors[name] = errors.get(name, 0.0) + float(np.square(b[name] - a[name]).mean()) / power
-    model = flatbuffer.read(plain)
-    graph = model.subgraphs[0]
-    added = []
-    for op in graph.operators:
-        name = graph.tensors[op.outputs[0]].name.decode()
-        given = [errors.get(graph.tensors[tensor].name.decode(), 0.0) for tensor in op.inputs if tensor >= 0]
-        if op.outputs[0] not in graph.outputs:  # the output's own steps are the contract's
-            added.append((errors.get(name, 0.0) - max(given, default=0.0), name))
-    return [name for _, name in sorted(added, key=lambda entry: -entry[0])]
+def _run(content: bytes, picture: np.ndarray) -> np.ndarray:
+    """The scores (float32 H x W x C) of one picture by a model with float32 ends."""
+    from ai_edge_litert.interpreter import Interpreter
 
-
-def _run(content: bytes, picture: np.ndarray, keep: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The scores (H x W x C) of one picture, and with `keep` every tensor by name, all as float32."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    options: dict[str, Any] = {}
-    if keep:  # XNNPACK shows nothing of what lies between
-        options = {
-            "experimental_preserve_all_tensors": True,
-            "experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        }
-    interpreter = Interpreter(model_content=content, num_threads=1, **options)
-    interpreter.allocate_tensors()
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    allocate(interpreter)
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    pixels = picture[None].astype(np.float32)
-    # int8 holds a byte minus 128.
-    interpreter.set_tensor(taken["index"], (pixels - 128).astype(np.int8) if taken["dtype"] == np.int8 else pixels)
+    interpreter.set_tensor(taken["index"], picture[None].astype(np.float32))
     interpreter.invoke()
-    details = interpreter.get_tensor_details() if keep else [given]
-    values = {detail["name"]: _floats(interpreter, detail) for detail in details if detail["shape"].size}
-    return values[given["name"]][0], values
+    return interpreter.get_tensor(given["index"])[0]
 
 
-def _floats(interpreter: Any, detail: dict[str, Any]) -> np.ndarray:
-    try:
-        value = interpreter.get_tensor(detail["index"])
-    except ValueError:  # a tensor without memory of its own
-        return np.zeros(0, np.float32)
-    scale, zero = detail["quantization"]
-    return (value.astype(np.float32) - zero) * np.float32(scale) if scale else value.astype(np.float32)
+def _only(name: str) -> Any:
+    """float32 throughout but for the operator with this output, which is int8."""
+    rules = recipe_manager.RecipeManager()
+    rules.add_static_config(
+        regex=_scope(name), operation_name=_Operation.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8
+    )
+    for end in (_Operation.INPUT, _Operation.OUTPUT):
+        rules.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    return rules.get_quantization_recipe()
+
+
+def _scope(name: str) -> str:
+    return rf"(^|;){re.escape(name)}(;|$)"
 
 
 def _without(kept: Sequence[str]) -> Any:
-    """int8 throughout but for the operators with these outputs."""
-    rules = recipe_manager.RecipeManager()
-    rules.load_quantization_recipe(recipe.static_wi8_ai8())
+    """int8 between float32 ends, but for the operators with these outputs."""
+    rules = _between_float_ends(recipe.static_wi8_ai8())
     for name in kept:
-        scope = rf"(^|;){re.escape(name)}(;|$)"
-        rules.add_quantization_config(scope, _Operation.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        rules.add_quantization_config(_scope(name), _Operation.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE)
     return rules.get_quantization_recipe()
 
 
 def _int16_activations() -> Any:
     """int8 weights and int16 activations between a float32 input and a float32 output."""
+    return _between_float_ends(recipe.static_wi8_ai16()).get_quantization_recipe()
+
+
+def _between_float_ends(inner: Any) -> Any:
     rules = recipe_manager.RecipeManager()
-    rules.load_quantization_recipe(recipe.static_wi8_ai16())
+    rules.load_quantization_recipe(inner)
     for end in (_Operation.INPUT, _Operation.OUTPUT):
         rules.add_quantization_config(".*", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
-    return rules.get_quantization_recipe()
+    return rules
 
 
 def _half_weights() -> Any:

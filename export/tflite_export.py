@@ -1,9 +1,9 @@
 """TFLite by litert-torch and ai-edge-quantizer: float32, and the precisions of quantize.py.
 
 Input and output, which are also the contract's:
-  fp32, fp16, w8a32, w8a16  float32 1 x H x W x 3, values 0..255 -> float32 1 x H x W x C, 0..1. (A uint8 input with a
+  all but int8  float32 1 x H x W x 3, values 0..255 -> float32 1 x H x W x C, 0..1. (A uint8 input with a
               DEQUANTIZE behind it was measured: 6 to 10 % slower for no gain.)
-  int8, int8-mixed  uint8 1 x H x W x 3 -> uint8 1 x H x W x C. Output bytes are scores times 255. TFLite fixes the
+  int8        uint8 1 x H x W x 3 -> uint8 1 x H x W x C. Output bytes are scores times 255. TFLite fixes the
               sigmoid's int8 step at 1/256, which is what the tensor states; read as byte / 255, so that 0 and 1
               both exist (the difference is under one step).
 """
@@ -30,7 +30,7 @@ from .graph import ChannelsLast, DeployedGraph
 from .quantize import Quantizer
 from .quiet import quiet
 
-_FLOAT_ENDS = ("fp32", "fp16", "w8a32", "w8a16")
+_FLOAT_ENDS = ("fp32", "fp16", "w8a32", "w8a16", "int8-mixed")
 
 
 def export_tflite(

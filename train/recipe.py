@@ -14,6 +14,7 @@ import yaml
 
 from ..runtime.errors import InputError
 from ..runtime.geometry import GEOMETRIES, LETTERBOX
+from ..runtime.metrics import has_background
 from .models import ModelSpec, PortraitNetSpec
 from .parse import Count, Fraction, NonNegative, Positive, Range, nearest, parse
 
@@ -191,6 +192,16 @@ class Recipe:
     loss: LossSpec = LossSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
     run: RunSpec = RunSpec()
+
+    def __post_init__(self) -> None:
+        if has_background(self.model.classes):
+            return
+        for name, takes_part in (("jaccard", True), ("edge", getattr(self.model, "edge_head", False))):
+            if takes_part and getattr(self.loss, name):
+                first = self.model.classes[0]
+                raise InputError(
+                    f"loss.{name} is of the foreground, but label 0 is {first!r}, no background; set it to 0"
+                )
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -144,14 +144,15 @@ def _costs(
 
 
 def _score(contestants: Sequence[Contestant], rows: Sequence[dict[str, object]], data: Source, bar: Progress) -> None:
-    scored: dict[Path, float] = {}
+    scored: dict[Path, float | str] = {}
     for contestant, row in zip(contestants, rows, strict=True):
         if not contestant.trained:
             continue
         if contestant.path not in scored:
             task = bar.add_task(f"scoring {contestant.path.name}", total=len(data))
             summary = evaluate(contestant.segmenter, data, partial(bar.advance, task)).summary()
-            scored[contestant.path] = summary["fg_iou_per_image"]
+            # A set without a background has no foreground: its column stays empty.
+            scored[contestant.path] = summary.get("fg_iou_per_image", "")
         row["fg_iou_per_image"] = scored[contestant.path]
 
 

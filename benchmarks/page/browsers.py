@@ -190,7 +190,16 @@ class Firefox(Browser):
             return answer["result"]
 
     def open(self, url: str) -> None:
-        self._ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
+        for attempt in range(3):
+            try:
+                self._ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
+            except RuntimeError as error:
+                # A service worker whose process Firefox is just ending, as its last page was left, fails to answer.
+                if "INTERCEPTION_FAILED" not in str(error) or attempt == 2:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def evaluate(self, expression: str) -> Any:
         target = {"context": self._context}
@@ -249,7 +258,7 @@ class WebKit(Browser):
         # MiniBrowser is of its own version, not of WebKitGTK's, and the driver would look for that.
         options.set_capability("browserName", "MiniBrowser")
         try:
-            self.driver = webdriver.WebKitGTK(options=options, service=Service(WEBKIT, env=environment))
+            self.driver = webdriver.WebKitGTK(options=options, service=Service(WEBKIT or "", env=environment))
             self.driver.set_script_timeout(120)
         except BaseException:
             self._screen.close()

@@ -43,7 +43,8 @@ def open_session(path: Path, threads: int, provider: str = CPU) -> Any:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     with _failures(path):
         # As bytes: a file of unknown origin cannot then name other files to read weights from.
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider])
+        # Without its own retry on the CPU, which prints.
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider], enable_fallback=0)
     if session.get_providers()[0] != provider:
         raise InputError(f"ONNX Runtime could not start {provider} (its driver or libraries are missing)")
     return session
@@ -84,6 +85,7 @@ def _failures(path: Path) -> Iterator[None]:
         errors.InvalidProtobuf,
         errors.NotImplemented,
         errors.RuntimeException,
+        UnicodeDecodeError,  # its message quotes the damaged file
     ) as error:
         if "fallback to CPU EP" in str(error):
             raise InputError(f"{path}: the device does not take the whole network; use --device cpu") from error

@@ -151,7 +151,7 @@ def _clear_errors(path: Path) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, struct.error) as error:  # RuntimeError: AVIF
         raise InputError(f"{path} is damaged or cut short: {error}") from error
 
 

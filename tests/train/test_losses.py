@@ -254,3 +254,19 @@ def test_distillation_asks_the_augmented_view_for_the_teachers_answer():
     other = torch.randn_like(said)
     losses = portrait_losses(Logits(other), None, mask, mask, spec, target=said)
     torch.testing.assert_close(losses.total, 3 * consistency_loss(other, said))
+
+
+def test_every_part_joins_the_total_with_its_own_weight():
+    torch.manual_seed(0)
+    weights = {"consistency": 2, "edge": 3, "jaccard": 5, "dice": 7, "auxiliary": 11, "distillation": 13}
+    view, plain = (Logits(*(torch.randn(2, 2, 8, 8) for _ in range(3))) for _ in range(2))
+    mask, target = torch.randint(0, 2, (2, 8, 8)), torch.randn(2, 2, 8, 8)
+    losses = portrait_losses(view, plain, mask, mask, LossSpec(**weights), target=target)
+    parts = losses._asdict()
+    assert all(parts[name] > 0.01 for name in weights)
+    expected = losses.mask + sum(weight * parts[name] for name, weight in weights.items())
+    torch.testing.assert_close(losses.total, expected)
+    spec = LossSpec(consistency=0, edge=0)
+    torch.testing.assert_close(losses.auxiliary, pixel_loss(view.auxiliary, mask, spec))
+    torch.testing.assert_close(losses.mask, pixel_loss(view.mask, mask, spec) + pixel_loss(plain.mask, mask, spec))
+    torch.testing.assert_close(losses.distillation, consistency_loss(view.mask, target))

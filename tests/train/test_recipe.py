@@ -14,7 +14,8 @@ def test_shipped_recipes_load_and_say_what_to_expect(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert re.search(r"GPU|CPU|base of the recipes", recipe.about), "about says on what it runs"
-    assert not re.search(r"\d mIoU", recipe.about) or "not ours" in recipe.about or "Ours" in recipe.about
+    if re.search(r"\d mIoU|score", recipe.about):
+        assert re.search(r"[Oo]urs|[Pp]ublished|score: see|no score", recipe.about), "about says whose score it is"
     header = [line for line in (RECIPES / f"{name}.yaml").read_text().splitlines() if line.startswith("#")]
     assert any(f"portraitnet train {name}" in line for line in header)
 
@@ -140,3 +141,12 @@ def test_class_weights_are_a_name_or_a_list():
     for wrong, message in (("many", "none of none, inverse_log"), ("[-1, 2]", "out of range")):
         with pytest.raises(InputError, match=message):
             load_recipe("demo", [f"loss.class_weights={wrong}"])
+
+
+@pytest.mark.parametrize("loss", ["jaccard", "edge"])
+def test_losses_of_the_foreground_need_a_background(loss):
+    streets = ["model.classes=[road, sky, car]", "loss.edge=0", "loss.jaccard=0"]
+    load_recipe("demo", streets)
+    with pytest.raises(InputError, match=f"loss.{loss} is of the foreground, but label 0 is 'road'"):
+        load_recipe("demo", [*streets, f"loss.{loss}=0.1"])
+    load_recipe("demo", ["model.classes=[background, sky, car]", f"loss.{loss}=0.1"])

@@ -1,4 +1,4 @@
-// Calls over postMessage: a name and one argument go, a result or an error's message comes back.
+// Calls over postMessage: a name and one argument go, a result or an error's message comes back; `final` errors are the same on every try.
 
 /** Answer calls that arrive at `port` by `actions`; one may return {result, transfer} to give buffers away. */
 export function answer(port, actions) {
@@ -8,7 +8,7 @@ export function answer(port, actions) {
       const [result, transfer] = given?.transfer ? [given.result, given.transfer] : [given, []];
       port.postMessage({id, result}, transfer);
     } catch (error) {
-      port.postMessage({id, error: String(error?.message ?? error)});
+      port.postMessage({id, error: String(error?.message ?? error), final: Boolean(error?.final)});
     }
   });
 }
@@ -21,7 +21,7 @@ export class Caller {
 
   constructor(worker) {
     this.worker = worker;
-    worker.addEventListener('message', ({data: {id, result, error, event, value}}) => {
+    worker.addEventListener('message', ({data: {id, result, error, final, event, value}}) => {
       if (event) {
         this.#heard.get(event)?.(value);
         return;
@@ -29,7 +29,7 @@ export class Caller {
       const {resolve, reject} = this.#waiting.get(id);
       this.#waiting.delete(id);
       if (error === undefined) resolve(result);
-      else reject(new Error(error));
+      else reject(Object.assign(new Error(error), {final}));
     });
     for (const kind of ['error', 'messageerror']) {
       worker.addEventListener(kind, (event) => this.end(event.message || 'the worker stopped'));

@@ -18,7 +18,8 @@ export class Model {
     const [input] = compiled.getInputDetails();
     const wanted = [1, height, width, 3];
     if (input.shape.length !== 4 || wanted.some((side, i) => input.shape[i] !== side)) {
-      throw new Error(`the model takes ${Array.from(input.shape).join('x')}, and is listed as ${wanted.join('x')}`);
+      const found = Array.from(input.shape).join('x');
+      throw Object.assign(new Error(`the model takes ${found}, and is listed as ${wanted.join('x')}`), {final: true});
     }
     const model = new Model(compiled, input, height, width);
     await model.alpha(new Uint8Array(4 * height * width)); // the first run, in which GPUs fail late

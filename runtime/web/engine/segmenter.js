@@ -3,7 +3,7 @@
 import {features, waysToRun} from './features.js';
 import {Caller} from './messages.js';
 
-const PATIENCE = 60_000; // milliseconds for one way to start, once its files are here
+const PATIENCE = 25_000; // milliseconds for one way to start, once its files are here
 
 /** Where the worker and LiteRT's files lie, from the build (see build.mjs). */
 const ASSETS = {worker: __WORKER__, litert: __LITERT__, sizes: __SIZES__};
@@ -21,6 +21,13 @@ async function download(url, onBytes, signal) {
     onBytes(value.length);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/** Throws when a file is no whole .tflite: no way to run it would do, and each would take seconds to say so. */
+function checkFile(bytes, model) {
+  const mark = String.fromCharCode(...bytes.subarray(4, 8));
+  if (mark !== 'TFL3') throw new Error('the file is no .tflite model');
+  if (model.bytes && bytes.length !== model.bytes) throw new Error('the file is not whole');
 }
 
 export class Segmenter {
@@ -64,6 +71,7 @@ export async function createSegmenter(model, {onGpu = false, onProgress = () => 
     stop.abort(); // of two downloads one failed: the other would go on, and report its progress
     throw error;
   });
+  checkFile(bytes, model);
   const failed = [];
   for (const way of ways) {
     const caller = new Caller(new Worker(new URL(ASSETS.worker, base)));
@@ -75,6 +83,7 @@ export async function createSegmenter(model, {onGpu = false, onProgress = () => 
     } catch (error) {
       caller.end();
       failed.push({way: way.label, error: error.message});
+      if (error.final) break;
       console.info(`${way.label}: ${error.message}`);
     } finally {
       clearTimeout(timer);

@@ -51,18 +51,21 @@ self.addEventListener('message', (event) => {
 
 self.addEventListener('fetch', (event) => {
   const {request} = event;
-  if (request.method === 'GET' && request.url.startsWith(self.registration.scope)) event.respondWith(answer(request));
+  if (request.method === 'GET' && request.url.startsWith(self.registration.scope)) event.respondWith(answer(event));
 });
 
 /** Files with a hash in their name from what is kept; all else from the network while there is one. */
-async function answer(request) {
+async function answer(event) {
+  const {url} = event.request;
   const cache = await caches.open(CACHE);
-  const key = keyOf(request.url);
+  const key = keyOf(url);
   const kept = await cache.match(key);
-  if (kept && HASHED.test(request.url)) return kept;
+  if (kept && HASHED.test(url)) return kept;
   try {
-    const fresh = await fetch(request);
-    if (fresh.ok) await cache.put(key, fresh.clone());
+    // By its address: browsers refuse to send some requests again, such as those of a page that is being left.
+    const fresh = await fetch(url, {cache: 'no-cache'});
+    // A full disk must not keep the answer back.
+    if (fresh.ok) event.waitUntil(cache.put(key, fresh.clone()).catch(() => {}));
     return fresh;
   } catch (error) {
     if (kept) return kept;

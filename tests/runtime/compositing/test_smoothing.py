@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from portraitnet.runtime.compositing.smoothing import FOLLOW, AlphaSmoother
+from portraitnet.runtime.compositing.smoothing import FOLLOW, MOTION, TREMBLE, AlphaSmoother
 
 
 def field(value):
@@ -53,3 +53,12 @@ def test_alpha_stays_within_its_range_and_the_caller_keeps_his_arrays():
         assert result.max() <= 1
         result[:] = 9
         np.testing.assert_array_equal(given, kept)
+
+
+@pytest.mark.parametrize(("share", "motion"), [(0.0, 0.0), (0.25, 0.15625), (0.5, 0.5), (1.0, 1.0)])
+def test_between_trembling_and_motion_the_rate_rises_along_a_smoothstep(share, motion):
+    change = TREMBLE + share * (MOTION - TREMBLE)
+    smooth = AlphaSmoother()
+    smooth(field(0.2))
+    expected = 0.2 + (FOLLOW + (1 - FOLLOW) * motion) * change
+    assert smooth(field(0.2 + change))[0, 0] == pytest.approx(expected, abs=1e-5)

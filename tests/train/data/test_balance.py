@@ -74,3 +74,14 @@ def test_a_run_writes_its_classes_down(tmp_path, folder_set):
     header, background, person = (tmp_path / "run" / "classes.csv").read_text().splitlines()
     assert header == "class,pixels,pictures,weight"
     assert float(background.split(",")[3]) < 1 < float(person.split(",")[3])
+
+
+def test_training_tells_a_class_without_a_pixel_and_refuses_a_single_one(tmp_path, folder_set, capsys):
+    three = {"encoder": "mobilenetv3_small_100", "classes": ["background", "shirt", "hair"]}
+    recipe = small_recipe(folder_set, model=three, run={"steps": 1, "evaluate_every": 1})
+    with pytest.raises(InputError, match="no mask has a pixel of shirt, hair: there is nothing to learn"):
+        train(recipe, tmp_path / "run", accelerator="cpu")  # the masks are 0/255
+    for path in (folder_set / "masks").iterdir():
+        Image.fromarray(np.array(Image.open(path)) // 255).save(path)
+    train(recipe, tmp_path / "other", accelerator="cpu")
+    assert "WARNING: no mask has a pixel of hair" in capsys.readouterr().err

@@ -32,24 +32,40 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
         const val ONE = 4096
 
         /**
-         * Rows and columns of a picture that is resized: the mean of the area that a new pixel covers along a side that
-         * shrinks, else bilinear. A picture three times as large or more is halved first while its sides are even, unless
-         * it is a whole multiple, and the rest goes by twice the size, as runtime/geometry.py does.
+         * Rows and columns of a picture that is resized, as runtime/geometry.py does: bilinear along a side that grows. One
+         * that shrinks is halved first, while both are even and three times as large or more; then it is sampled by bilinear
+         * weights at a multiple of its new size that leaves out no pixels, and halved again; or, where there is no such
+         * multiple, each new pixel is the mean of the area that it covers.
          */
         fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
-            val shrinks = height < sourceHeight && width < sourceWidth
+            val shrinks = height <= sourceHeight && width <= sourceWidth
             var halvings = 0
             var tall = sourceHeight
             var wide = sourceWidth
-            fun whole() = tall % height == 0 && wide % width == 0
-            while (shrinks && !whole() && tall >= 3 * height && wide >= 3 * width && tall % 2 == 0 && wide % 2 == 0) {
+            while (shrinks && tall >= 3 * height && wide >= 3 * width && tall % 2 == 0 && wide % 2 == 0) {
                 halvings += 1
                 tall /= 2
                 wide /= 2
             }
-            val byTwice = halvings > 0 && !whole() && (tall < 3 * height || wide < 3 * width)
-            fun halved(source: Int, target: Int) = if (byTwice) bilinear(source, 2 * target).inPairs() else along(source, target)
-            return halved(tall, height).spread(1 shl halvings) to halved(wide, width).spread(1 shl halvings)
+            // A side that grows is resized after one that shrinks, and does not count.
+            val times = bilinearMultiple(max(1.0, tall.toDouble() / height), max(1.0, wide.toDouble() / width))
+            fun axis(source: Int, target: Int): Taps {
+                if (times == 0) return along(source, target)
+                var taps = bilinear(source, times * target)
+                while (taps.count > target) taps = taps.inPairs()
+                return taps
+            }
+            return axis(tall, height).spread(1 shl halvings) to axis(wide, width).spread(1 shl halvings)
+        }
+
+        /** How many times the new size bilinear sampling goes to; 0 where it would leave out too many pixels. */
+        private fun bilinearMultiple(tall: Double, wide: Double): Int {
+            val least = min(tall, wide)
+            val most = max(tall, wide)
+            if (least == 2.0 && most == 2.0) return 0 // the mean of four, without a step before it
+            var times = 1
+            while (least >= 1.5 * times) times *= 2
+            return if (most <= (if (times == 1) 2.0 else 2.5 * times)) times else 0
         }
 
         private fun along(source: Int, target: Int): Taps = if (target <= source) areas(source, target) else bilinear(source, target)

@@ -41,7 +41,8 @@ class AgreementTest {
                 reader.read(frame, pixels)
                 input.fill(pixels, found)
             }
-            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, 1, 0.5)
+            // Python rounds to bytes after each halving, which puts even it up to two steps off its own floats.
+            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, 2, 0.5)
         }
     }
 
