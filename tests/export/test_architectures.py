@@ -30,8 +30,9 @@ ENCODER = "test_efficientnet"  # timm's own for tests, half as many convolutions
 
 
 RIVALS = {
-    spec.__name__: spec(encoder=ENCODER, auxiliary_head=True)
-    for spec in (DeepLabV3PlusSpec, PspNetSpec, OcrSpec)
+    "deeplabv3plus": DeepLabV3PlusSpec(encoder=ENCODER, auxiliary_head=True),
+    "pspnet": PspNetSpec(encoder=ENCODER, auxiliary_head=True),
+    "ocr": OcrSpec(encoder=ENCODER, auxiliary_head=True),
 }
 
 
