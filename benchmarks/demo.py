@@ -1,19 +1,22 @@
-"""`portraitnet demo`: the whole way on what ships, ending in one HTML page to look at."""
+"""`portraitnet demo`: train, export, run and benchmark with what ships; ends with one HTML page."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 import torch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..export.bundle import export_bundle
 from ..export.calibration import Pictures
 from ..runtime.backends import default_weights
-from ..runtime.contract import Artefact
+from ..runtime.contract import Artefact, Contract
 from ..runtime.files import write_text
 from ..runtime.media.images import save_image
 from ..runtime.process import run
@@ -21,7 +24,7 @@ from ..runtime.segmenter import Segmenter
 from ..train.data.augment import augment
 from ..train.data.draws import Canvases, draw
 from ..train.datasets.synthetic import Synthetic
-from ..train.engine.checkpoint import load_checkpoint
+from ..train.engine.checkpoint import Checkpoint, load_checkpoint
 from ..train.engine.history import read_history
 from ..train.loop import train
 from ..train.recipe import SourceSpec, load_recipe
@@ -35,23 +38,46 @@ PAGE = "index.html"
 _BACKGROUNDS = {"blur": "blur", "colour": "#2f7d6b"}
 
 
+@dataclass
+class Steps:
+    """Announces the steps of the demo with the time they usually take, and says how long each one took."""
+
+    count: int
+    console: Console = field(default_factory=Console)
+    seconds: dict[str, float] = field(default_factory=dict)  # step -> wall time
+
+    @contextmanager
+    def step(self, title: str, usual: str) -> Iterator[None]:
+        """One step; `usual` is the time it takes on two cores."""
+        self.console.rule(f"{len(self.seconds) + 1}/{self.count}  {title} (about {usual} on two cores)")
+        began = time.monotonic()
+        yield
+        self.seconds[title] = time.monotonic() - began
+        self.console.print(f"{title}: done in {spoken(self.seconds[title])}")
+
+
+def spoken(seconds: float) -> str:
+    """A duration for people: `48 s`, `3 min 5 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     """Train on rendered portraits, export the shipped weights, run them, time them; returns the HTML page.
 
     `steps` shortens the training run and `runs` the timing, for tests; 0 keeps the recipe's steps.
     """
-    console = Console()
-    began = time.monotonic()
-    console.rule("1/4  train on rendered portraits (no download)")
-    trained = _train(out, steps)
-    console.rule("2/4  export the shipped weights, each artefact proven equal to its torch model")
-    checkpoint = load_checkpoint(default_weights().with_suffix(".safetensors"))
-    bundle = out / "bundle"
-    contract = export_bundle(checkpoint, bundle, calibration=_variants(checkpoint.size), on_progress=console.print)
-    console.rule("3/4  replace a background, in a picture and in a clip")
-    _pictures(out)
-    console.rule("4/4  measure latency")
-    with Progress() as progress:
+    say = Steps(4)
+    console = say.console
+    with say.step("train on rendered portraits", "3 minutes"):
+        trained = _train(out, steps)
+    with say.step("export the shipped weights and check each file against its torch model", "3 minutes"):
+        checkpoint = load_checkpoint(default_weights().with_suffix(".safetensors"))
+        bundle = out / "bundle"
+        contract = _export(checkpoint, bundle, console)
+    with say.step("replace the background in a picture and a clip", "20 seconds"):
+        _pictures(out)
+    with say.step("measure latency next to ResNet encoders", "3 minutes"), Progress(console=console) as progress:
         scenes = Synthetic(contract.size, split="val", limit=48)
         csv = benchmark_latency(
             *([bundle], out / "benchmark"),
@@ -66,11 +92,26 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         contract=contract,
         parity=[_parity_row(artefact) for artefact in contract.artefacts],
         latency=sorted(read_csv(csv), key=lambda row: (row["threads"], float(row["median_ms"]))),
-        minutes=(time.monotonic() - began) / 60,
+        steps={title: spoken(seconds) for title, seconds in say.seconds.items()},
+        total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    console.print(f"open {out / PAGE}", style="bold")
+    console.print(f"open {out / PAGE} (everything took {spoken(sum(say.seconds.values()))})", style="bold")
     return out / PAGE
+
+
+def _export(checkpoint: Checkpoint, bundle: Path, console: Console) -> Contract:
+    """The bundle, with a line for each file that is under way and the time since the start."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def show(what: str) -> None:
+            progress.update(task, description=what)
+            if not console.is_terminal:  # nothing moves in a log: a line for each
+                console.print(what)
+
+        return export_bundle(checkpoint, bundle, calibration=_variants(checkpoint.size), on_progress=show)
 
 
 def _parity_row(artefact: Artefact) -> dict[str, str]:
@@ -92,7 +133,7 @@ def _train(out: Path, steps: int) -> dict[str, object]:
     folder = out / "training"
     changes = [f"run.steps={steps}", f"run.evaluate_every={steps}"] if steps else []
     recipe = load_recipe("demo", changes)
-    # An earlier demo's run is continued; when it was finished, nothing is left to do.
+    # Continues an earlier demo's run; if that one had finished, nothing is left to do.
     best = train(recipe, folder, resume=True)
     history, scores = read_history(folder / "steps.csv"), read_history(folder / "scores.csv")
     plots.plot_training(out / "training.png", history, scores)
@@ -123,9 +164,9 @@ def _pictures(out: Path) -> None:
     jobs["portrait-mask.png"] = ("none", "mask")
     jobs["portrait-cutout.png"] = ("none", "cutout")
     for name, (background, output) in jobs.items():
-        run([portrait], segmenter, out / name, background, output, overwrite=True)
+        run([portrait], segmenter, out / name, background, output, overwrite=True, progress=True)
     clip = write_panning_clip(out / "clip.mp4", size=(480, 854), seconds=4)
-    run([clip], segmenter, out / "clip-blur.mp4", "blur", overwrite=True)
+    run([clip], segmenter, out / "clip-blur.mp4", "blur", overwrite=True, progress=True)
 
 
 def _template() -> jinja2.Template:

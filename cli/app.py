@@ -20,7 +20,7 @@ from .data import data_app
 from .export import export_command
 from .models import models_command
 from .phone import phone_app
-from .run import Threads, run_command, serve_command, webcam_command
+from .run import Threads, comma_separated, run_command, serve_command, webcam_command
 
 app = typer.Typer(
     help="Train, export, run and benchmark portrait segmentation for phones. Start with: portraitnet demo",
@@ -35,7 +35,7 @@ _EXTRAS = {
     "teacher": ["transformers"],
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
-    "bench": ["matplotlib", "skimage", "jinja2"],
+    "report": ["matplotlib", "skimage", "jinja2"],
     "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 
@@ -122,14 +122,30 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command("demo")
+demo_app = typer.Typer(help="Everything once, on what ships; or a drawing of the camera's geometry.")
+app.add_typer(demo_app, name="demo")
+
+
+@demo_app.callback(invoke_without_command=True)
 def demo_command(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("demo-report"),
 ) -> None:
     """Everything once, on what ships: train, export, run, benchmark; ends with an HTML report."""
     from ..benchmarks.demo import demo
 
-    demo(out)
+    if context.invoked_subcommand is None:
+        demo(out)
+
+
+@demo_app.command("camera")
+def demo_camera_command(
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("camera.png"),
+) -> None:
+    """Draw a picture under a similarity (scale 0.5, 45 degrees, shift (50, -50)), and a cube projected into it."""
+    from ..train.synthetic.cube import draw_camera
+
+    print(f"drawing: {draw_camera(out)}")
 
 
 @app.command("train")
@@ -141,6 +157,9 @@ def train_command(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    logger: Annotated[
+        str, typer.Option(help="tensorboard, csv, wandb or mlflow; several separated by commas; none.")
+    ] = "tensorboard",
 ) -> None:
     """Train a recipe. `portraitnet train demo` needs no data set: it learns from rendered portraits.
 
@@ -155,7 +174,8 @@ def train_command(
     if accelerator not in ("auto", "cpu", "cuda", "mps"):
         raise InputError(f"accelerator {accelerator!r} is none of auto, cpu, cuda, mps")
     loaded = load_recipe(recipe, overrides or [])
-    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator)
+    loggers = [] if logger == "none" else comma_separated(logger)
+    best = train(loaded, out or Path("runs") / loaded.name, resume, accelerator, loggers)
     print(f"best checkpoint: {best}")
 
 
@@ -181,6 +201,11 @@ def evaluate_command(
     only_portraits: Annotated[bool, typer.Option(help="Keep pictures framed like portraits.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="At most so many pictures of each set.")] = 0,
     worst: Annotated[Path | None, typer.Option(help="Write a sheet of the worst cases to this picture.")] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Write photographs, truths and every model's masks side by side to this picture."),
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=1, max=200, help="Photographs of each set in --figure.")] = 20,
     edge_refine: Annotated[bool, typer.Option("--edge-refine", help="Score portraits with refined edges.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this folder, as CSV and PNG.")] = None,
     threads: Threads = 2,
@@ -190,16 +215,24 @@ def evaluate_command(
     Models of many classes also get IoU, accuracy and Dice of each class. Several models or several sets give the
     cross-data-set table, a row for each model:
     portraitnet evaluate a.safetensors b.tflite --data people --data voc_person:VOCdevkit
+
+    --figure shows pictures that cover all classes, a row for each: photograph, truth, model 1, model 2 ... A folder of
+    photographs without masks is shown alone: portraitnet evaluate small mobile --data photos --figure side-by-side.png
     """
-    from ..benchmarks.quality.accuracy import class_table, cross_table, headline, score, write_cross_table
+    from ..benchmarks.quality.accuracy import class_table, cross_table, headline, open_all, score, write_cross_table
     from ..benchmarks.reporting.table import table
     from ..export.models import open_model
     from ..runtime.console import progress_bar
     from ..train.datasets import label_of, open_source, source_kinds
-    from ..train.evaluate import write_worst_cases
+    from ..train.evaluate import photographs, shots_of, without_masks, write_figure, write_worst_cases
     from ..train.recipe import SourceSpec
 
     segmenter = open_model(models[0], threads=threads)
+    if figure and all(without_masks(Path(place)) for place in data):
+        shots = (shot for place in data for shot in photographs(Path(place), pictures))
+        write_figure(figure, open_all(models, threads), shots)
+        print(f"figure: {figure}")
+        return
     sets = []
     for place in data:
         named, _, path = place.partition(":")
@@ -222,6 +255,10 @@ def evaluate_command(
         print(f"\n{table(class_table(scored))}")
     if out:
         print(write_cross_table(scored, out))
+    if figure:
+        shots = (shot for _, source in sets for shot in shots_of(source, pictures))
+        write_figure(figure, open_all(models, threads), shots)
+        print(f"figure: {figure}")
     if worst:
         write_worst_cases(worst, segmenter, sets[0][1], scored[0].scores)
         print(f"worst cases: {worst}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ def check_command(
     their labels, then the odd ones. Class weights are what `loss.class_weights: inverse_log` would use.
     """
     from ..runtime.console import progress_bar
+    from ..train.data.balance import about_absent
     from ..train.data.check import check_data, write_contact_sheet
     from ..train.datasets.base import PORTRAIT_CLASSES
 
@@ -64,6 +66,11 @@ def check_command(
         print(f"  and {len(report.odd) - _SHOWN} more")
     write_contact_sheet(sheet, report)
     print(f"contact sheet: {sheet}")
+    if report.unreadable:
+        total = report.unreadable + len(report.sizes)
+        raise InputError(f"{report.unreadable} of {total} pictures cannot be used; they are named above")
+    if warning := about_absent(report.absent, report.classes):
+        print(f"WARNING: {warning}", file=sys.stderr)
 
 
 @data_app.command("label")
@@ -108,3 +115,34 @@ def label_command(
         label_folder(folder, out, chosen, overwrite, lambda total: progress.update(task, total=total, advance=1))
     print(f"labels: {out}\ncomparison: {out / 'comparison.png'}")
     print(f"train on them with: portraitnet train portraitnet_folder data.root={out}")
+
+
+@data_app.command("sam")
+def sam_command(
+    pictures: Annotated[list[Path], typer.Argument(help="Photographs.")],
+    sam_weights: Annotated[
+        Path, typer.Option(help="Folder of a SAM for transformers: config.json, model.safetensors.")
+    ],
+    out: Annotated[Path, typer.Option(help="The figure to write.")] = Path("sam.png"),
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Semantic models shown beside; the first one's people are boxes.")
+    ] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(help="Point prompt X,Y as shares of the picture; its middle unless given.")
+    ] = None,
+    grid: Annotated[int, typer.Option(min=1, max=64, help="Everything: so many points a side.")] = 16,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")] = 2,
+    device: Annotated[str, typer.Option(help="Where SAM runs: cpu, cuda or mps.")] = "cpu",
+) -> None:
+    """Show Segment Anything's masks for boxes, for points and of everything, beside semantic masks, in one figure."""
+    from ..benchmarks.quality.accuracy import open_all
+    from ..runtime.backends import default_weights
+    from ..train.labelling.prompts import parse_points, write_prompts
+    from ..train.labelling.sam import Sam
+
+    points = parse_points(point or [])
+    if device not in ("cpu", "cuda", "mps"):
+        raise InputError(f"device {device!r} is none of cpu, cuda, mps")
+    models = open_all(model or [default_weights()], threads)
+    write_prompts(out, pictures, Sam(sam_weights, device), models, points, grid)
+    print(f"figure: {out}")

@@ -31,7 +31,7 @@ def web_command(
 ) -> None:
     """Serve a page that times models in a phone's browser; scan the QR code, press Start, and the results come back.
 
-    The page and what it may send are behind a one-time secret in the address. Its packages come with `make web`.
+    The page and what it may send are behind a one-time secret in the address. In a checkout `make web` builds it.
     """
     import secrets
 
@@ -69,18 +69,26 @@ def adb_command(
     tool: Annotated[
         Path | None, typer.Option(help="LiteRT's benchmark_model for Android; else as it lies in the cache.")
     ] = None,
-    on: Annotated[str, typer.Option(help="What to time: cpu, gpu, nnapi.")] = "cpu,gpu,nnapi",
+    on: Annotated[str, typer.Option(help="What to time: cpu, gpu, npu.")] = "cpu,gpu",
     threads: Annotated[str, typer.Option(help="Thread counts of the CPU.")] = "1,2,4",
     runs: Annotated[int, typer.Option(min=1, max=10_000, help="Counted inferences of one turn.")] = 50,
     turns: Annotated[int, typer.Option(min=1, max=100, help="Turns of each contestant; the median turn is told.")] = 3,
     cool_down: Annotated[float, typer.Option(min=0, help="Seconds of rest before each turn.")] = 5.0,
+    sustained: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="Minutes that each contestant runs on: throttling, steady rate."),
+    ] = 0.0,
+    npu_libraries: Annotated[
+        Path | None, typer.Option(help="Folder of the NPU vendor's libraries and LiteRT's dispatch library.")
+    ] = None,
     serial: Annotated[list[str] | None, typer.Option(help="Devices by serial number; all that are ready.")] = None,
     adb: Annotated[Path | None, typer.Option(help="The adb program; else as found on the path.")] = None,
     out: Out = Path("benchmark-results"),
 ) -> None:
-    """Time .tflite files on Android devices by cable: CPU, GPU and NNAPI, with heat, clocks and delegate residency.
+    """Time .tflite files on Android devices by cable: CPU, GPU and NPU, with heat, clocks and delegate residency.
 
-    Several devices run side by side. A delegate that refuses a model is told as such, and its time is not recorded.
+    Several devices run side by side. GPU and NPU must take the whole network: one that refuses is told as such, and no
+    time is recorded. The time to the first result is the column cold_start_ms.
     """
     from rich.progress import Progress
 
@@ -92,7 +100,7 @@ def adb_command(
     if not counts:
         raise InputError(f"threads {threads!r}: write counts such as 1,2,4")
     files = [find_model(model) for model in models or [Path("mobile")]]
-    plan = Plan(tuple(files), tuple(comma_separated(on)), counts, runs, turns, cool_down)
+    plan = Plan(tuple(files), tuple(comma_separated(on)), counts, runs, turns, cool_down, sustained, npu_libraries)
     with Progress() as progress:
         outcome = benchmark_devices(Adb.find(adb), plan, out, tool, serial or [], progress)
     for line in outcome.problems:
@@ -100,18 +108,39 @@ def adb_command(
     if outcome.path is None:
         raise InputError("no device gave a result; see the notes above")
     print(f"{outcome.results} results: {outcome.path}")
+    if outcome.sustained:
+        print(f"sustained: {outcome.sustained}")
 
 
 @phone_app.command("import")
 def import_command(
-    files: Annotated[list[Path], typer.Argument(help="JSON of the Android app, Xcode's report, or a latency CSV.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="JSON of the Android app, a latency CSV, AI Hub's perf.yaml, Xcode's report.")
+    ],
     device: Annotated[str, typer.Option(help="Device name, for files that do not tell (Xcode's report).")] = "",
     model: Annotated[str, typer.Option(help="Model name, for files that do not tell (Xcode's report).")] = "",
     out: Out = Path("benchmark-results"),
 ) -> None:
     """Put results that phones or other computers wrote into the same table."""
-    from ..benchmarks.phone.imports import read_results
+    from ..benchmarks.phone.imports import read_results, read_sustained
     from ..benchmarks.phone.readings import join
+    from ..benchmarks.phone.sustained import join_sustained
 
     rows = [row for file in files for row in read_results(file, device, model)]
+    stretches = [row for file in files for row in read_sustained(file)]
     print(f"{len(rows)} results: {join(out, rows)}")
+    if stretches:
+        print(f"{len(stretches)} stretches of sustained runs: {join_sustained(out, stretches)}")
+
+
+@phone_app.command("check")
+def check_command(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of contributed CSVs; benchmarks/results/phones unless given.")
+    ] = None,
+) -> None:
+    """Check files of measured phones before they are contributed, and print their table."""
+    from ..benchmarks.phone.contributions import CONTRIBUTED, check_contributions, phones_table
+
+    rows = check_contributions(folder or CONTRIBUTED)
+    print(phones_table(rows))

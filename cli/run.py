@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
-    Path, typer.Option(help="A model that ships (nano, small, mobile, large), a bundle's folder, a .tflite or .onnx.")
+    Path,
+    typer.Option(help="A model that ships (nano, small, mobile, large), a bundle, .tflite, .onnx, or a peer's .yaml."),
+]
+
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, gpu; for .onnx cuda, directml, coreml, openvino: all of it or an error."),
 ]
 
 _LEAST_SIDE, _MOST_SIDE = 16, 8192  # of a camera's picture
@@ -72,6 +79,7 @@ def run_command(
         ),
     ] = "",
     threads: Threads = 2,
+    device: Device = "auto",
     edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
     smooth: Annotated[bool, typer.Option(help="Hold a video's outline still where it only trembles.")] = True,
     sound: Annotated[bool, typer.Option(help="Keep a video's sound.")] = True,
@@ -90,17 +98,20 @@ def run_command(
     portraitnet run clip.mp4 --background none      clip-portrait.mov, transparent (ProRes 4444)
     portraitnet run photos --out cut/ --background white
     """
+    from ..runtime.backends import device_of
     from ..runtime.plan import Plan
     from ..runtime.process import run
     from ..runtime.segmenter import Segmenter
-    from ..runtime.shipped import find_model
 
     if deinterlace not in ("auto", "off"):
         raise InputError(f"--deinterlace {deinterlace!r} is neither auto nor off")
 
     def opened(planned: Plan) -> Segmenter:
         name = model or ("balanced" if planned.has_video else "best")
-        return Segmenter.load(find_model(name), threads, edge_refine)
+        segmenter = Segmenter.load(name, threads, edge_refine, device)
+        if device != "auto":
+            print(f"model on: {device_of(segmenter.backend)}")
+        return segmenter
 
     summary = run(
         inputs,
@@ -169,29 +180,37 @@ def webcam_command(
     threads: Annotated[
         int, typer.Option(min=1, max=64, help="Pictures under way at a time, each with a CPU thread for the model.")
     ] = 1,
+    device: Device = "auto",
 ) -> None:
     """Replace your webcam's background, live: in a window, a recording, or as a camera for video calls.
 
     Keys in the window: b next background, + and - blur, m mirror, space pause, s statistics, p snapshot, q quit.
     Pictures never leave this computer.
     """
+    from ..runtime.backends import device_of
     from ..runtime.console import console
     from ..runtime.live.camera import open_source
     from ..runtime.live.sinks import Preview, Recorder, VirtualCamera
     from ..runtime.live.webcam import KEYS, Controls, Sink, Webcam, parse_backgrounds
     from ..runtime.segmenter import Segmenter
-    from ..runtime.shipped import find_model
 
     if not (preview or record or virtual_camera or frames):
         raise InputError("--no-preview needs --record, --virtual-camera or --frames: else nothing would come of it")
     height, width = _camera_size(size)
     controls = Controls(parse_backgrounds(background or []), mirror=mirror)
-    segmenters = [Segmenter.load(find_model(model), threads=1) for _ in range(threads)]
-    sinks: list[Sink] = [Recorder(record)] if record else []
-    source = open_source(camera, (height, width), loop, console.print)
-    window = Preview() if preview else None
-    sinks += [window] if window else []
-    sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+    segmenters = [Segmenter.load(model, threads=1, device=device) for _ in range(threads)]
+    if device != "auto":
+        console.print(f"model on: {device_of(segmenters[0].backend)}")
+    with ExitStack() as opened:  # until the session, which closes them, has them
+        sinks: list[Sink] = [Recorder(record)] if record else []
+        source = open_source(camera, (height, width), loop, console.print)
+        opened.callback(source.close)
+        window = Preview() if preview else None
+        sinks += [window] if window else []
+        for sink in sinks:
+            opened.callback(sink.close)
+        sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+        opened.pop_all()
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""
@@ -212,7 +231,7 @@ def serve_command(
 ) -> None:
     """Serve the page that runs a model in the visitor's browser: camera, photo or video, no picture leaves the device.
 
-    It is seen by this computer alone, unless --lan is given. The page's packages come with `make web` (Node.js).
+    Only this computer sees it, unless --lan is given. In a checkout `make web` builds the page (Node.js).
     """
     import secrets
 

@@ -28,6 +28,15 @@ OUTSIDE = {
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Give mkdocstrings the checkout under the package's name, whatever the folder is called (see mkdocs.yml)."""
+    link = ROOT / "build" / "site-packages" / "portraitnet"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(ROOT)
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that live outside docs/."""
     for page, source in OUTSIDE.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,12 @@ from ..runtime.files import bytes_of, sha256_of, write_folder_beside
 from ..train.engine.checkpoint import Checkpoint, load_checkpoint
 from ..train.predict import TorchBackend
 from .calibration import Pictures, holdout_of, pictures_of, rendered_pictures
+from .formats import DEFAULT_PRECISIONS, ROUNDING, Format, combinations
 from .graph import DeployedGraph, check_same
 from .parity import ParityError, compare, nothing_to_compare
 from .privacy import without_paths
 from .rounding import round_weights
 
-SUFFIX = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage", "executorch": ".pte"}
-PRECISIONS = ("fp32", "fp16", "int8")
-_TOOLS = {
-    "": ("torch",),
-    "onnx": ("onnx", "onnxruntime"),
-    "tflite": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tensorflow"),
-    "coreml": ("coremltools",),
-    "executorch": ("executorch",),
-}
 _SECOND_OPINION_PICTURES = 4
 
 
@@ -38,7 +30,7 @@ def export_bundle(
     checkpoint: Checkpoint | str | Path,
     out: Path,
     formats: Sequence[str] = ("onnx", "coreml", "tflite"),
-    precisions: Sequence[str] = PRECISIONS,
+    precisions: Sequence[str] = DEFAULT_PRECISIONS,
     size: tuple[int, int] | None = None,
     calibration: Path | Pictures | None = None,
     force: bool = False,
@@ -55,7 +47,7 @@ def export_bundle(
     Raises ParityError (with its table) when an artefact fails its gate and `force` is false, and InputError for
     bad arguments, a full disk, or an `out` that is not ours to replace. Nothing is left behind then.
     """
-    wanted = list(_combinations(formats, precisions))
+    wanted = list(combinations(formats, precisions))
     _refuse_foreign_folder(out)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
@@ -63,7 +55,7 @@ def export_bundle(
     contract = dataclasses.replace(
         reference.contract,
         training=without_paths({k: v for k, v in checkpoint.facts.items() if k not in ("scores", "accuracy")}),
-        tools=_tool_versions(formats),
+        tools=_tool_versions(kind for kind, _ in wanted),
     )
     on_progress("pictures")
     pictures = _pictures(calibration, contract, holdout_of(checkpoint.facts))
@@ -76,49 +68,31 @@ def export_bundle(
         )
     graph = DeployedGraph(checkpoint.model)
     check_same(checkpoint.model, graph, contract.size)
-    graphs = {"fp32": graph}
-    for precision in sorted({precision for _, precision in wanted} - {"fp32"}):
-        on_progress(f"{precision} weights")
-        graphs[precision] = copy.deepcopy(graph)
+    graphs = {"": graph}
+    for rounding in sorted({ROUNDING[precision] for _, precision in wanted if precision in ROUNDING}):
+        on_progress(f"{rounding} weights")
+        graphs[rounding] = copy.deepcopy(graph)
         if fine_rounding:
-            round_weights(graphs[precision], pictures.calibrate, precision)
+            round_weights(graphs[rounding], pictures.calibrate, rounding)
 
     artefacts, results = [], {}
     with write_folder_beside(out) as folder:
         for kind, precision in wanted:
-            path = folder / f"{contract.name}-{precision}{SUFFIX[kind]}"
+            path = folder / f"{contract.name}-{precision}{kind.suffix}"
             on_progress(path.name)
-            _write(graphs[precision], contract, path, kind, precision, pictures)
-            facts = compare(scores, path, precision, pictures)
-            if kind == "tflite":
+            rounded = graphs[ROUNDING.get(precision, "")]
+            told = kind.write(rounded, contract, path, precision, pictures.calibrate)
+            facts = compare(scores, path, precision, pictures) | told
+            if path.suffix == ".tflite":
                 facts |= _tflite_facts(path, pictures)
             results[path.name] = facts
-            artefacts.append(Artefact(path.name, kind, precision, sha256_of(path), bytes_of(path), facts))
+            artefacts.append(Artefact(path.name, kind.name, precision, sha256_of(path), bytes_of(path), facts))
         failed = any(facts["failed"] for facts in results.values())
         if failed and not force:
             raise ParityError(results)
         contract = dataclasses.replace(contract, artefacts=tuple(artefacts), forced=failed)
         contract.write(folder)
     return contract
-
-
-def _write(graph: DeployedGraph, contract: Contract, path: Path, kind: str, precision: str, pictures: Pictures) -> None:
-    if kind == "onnx":
-        from .onnx_export import export_onnx
-
-        export_onnx(graph, contract, path, precision, pictures.calibrate)
-    elif kind == "tflite":
-        from .tflite_export import export_tflite
-
-        export_tflite(graph, contract, path, precision, pictures.calibrate)
-    elif kind == "coreml":
-        from .coreml_export import export_coreml
-
-        export_coreml(graph, contract, path, precision)
-    else:
-        from .executorch_export import export_executorch
-
-        export_executorch(graph, contract, path, precision, pictures.calibrate)
 
 
 def _tflite_facts(path: Path, pictures: Pictures) -> dict[str, Any]:
@@ -130,18 +104,6 @@ def _tflite_facts(path: Path, pictures: Pictures) -> dict[str, Any]:
         "gpu_delegate": gpu_verdict(path),
         "tensorflow_max_steps": difference,
     }
-
-
-def _combinations(formats: Sequence[str], precisions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for given, known, what in ((formats, list(SUFFIX), "format"), (precisions, list(PRECISIONS), "precision")):
-        unknown = [name for name in given if name not in known]
-        if unknown or not given:
-            raise InputError(f"unknown {what} {', '.join(unknown) or '(none)'}; known: {', '.join(known)}")
-    for kind in dict.fromkeys(formats):
-        offered = [p for p in dict.fromkeys(precisions) if not (kind == "executorch" and p == "fp16")]
-        if not offered:
-            raise InputError("executorch is exported as fp32 or int8")
-        yield from ((kind, precision) for precision in offered)
 
 
 def _pictures(calibration: Path | Pictures | None, contract: Contract, holdout: float) -> Pictures:
@@ -161,9 +123,9 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise InputError(f"{out} holds other things than an exported bundle; give a new folder")
 
 
-def _tool_versions(formats: Sequence[str]) -> dict[str, str]:
+def _tool_versions(formats: Iterable[Format]) -> dict[str, str]:
     found = {"portraitnet": __version__, "python": platform.python_version()}
-    for name in [*_TOOLS[""], *(tool for kind in formats for tool in _TOOLS[kind])]:
+    for name in dict.fromkeys(["torch", *(tool for kind in formats for tool in kind.tools)]):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -33,10 +33,10 @@ def pack(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def set_metadata(model: Any, name: str, text: str) -> None:
-    """Embed `text` as the model's metadata `name`."""
+def set_metadata(model: Any, name: str, content: str | bytes) -> None:
+    """Embed `content` as the model's metadata `name`."""
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(text.encode(), np.uint8)
+    buffer.data = np.frombuffer(content.encode() if isinstance(content, str) else content, np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = name.encode(), len(model.buffers) - 1

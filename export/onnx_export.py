@@ -1,4 +1,4 @@
-"""ONNX by torch.onnx.export (opset 18, any batch size), float16 and int8 by onnxruntime's own tools.
+"""ONNX by torch.onnx.export (opset 18, any batch size); float16 and int8 by onnxruntime's own tools.
 
 Input "image" is uint8 N x H x W x 3, output "scores" float32 N x H x W x C, at every precision.
 """
@@ -38,7 +38,7 @@ def export_onnx(
 ) -> None:
     """Write `graph` as a checked .onnx at `path`.
 
-    fp16 and int8 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
+    fp16, int8 and w8a32 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
     `pictures` (uint8 H x W x 3).
     """
     model = _convert(graph, contract.size)
@@ -51,6 +51,8 @@ def export_onnx(
             model = convert_float_to_float16(model, keep_io_types=True, op_block_list=_IN_FLOAT32)
     elif precision == "int8":
         model = _quantize(model, pictures)
+    elif precision == "w8a32":
+        _quantize_weights(model)
     used = {node.domain for node in model.graph.node}
     for unused in [entry for entry in model.opset_import if entry.domain not in used]:
         model.opset_import.remove(unused)
@@ -102,6 +104,28 @@ def _quantize(model: Any, pictures: Sequence[np.ndarray]) -> Any:
             weight_type=QuantType.QInt8,
         )
         return _with_unsigned_weights(onnx.load(done))
+
+
+def _quantize_weights(model: Any) -> None:
+    """Store each convolution's filters as int8 with a step for each, in place; arithmetic stays float32.
+
+    ONNX Runtime unpacks them when it opens the file: a quarter of the size, the speed of float32.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    filters = {node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.input[1] in constants}
+    unpacked = []
+    for name in sorted(filters):
+        weights = numpy_helper.to_array(constants[name])
+        steps = np.maximum(np.abs(weights).reshape(len(weights), -1).max(1), 1e-12).astype(np.float32) / np.float32(127)
+        levels = np.round(weights / steps.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)
+        constants[name].CopyFrom(numpy_helper.from_array(levels, f"{name}_int8"))
+        model.graph.initializer.append(numpy_helper.from_array(steps, f"{name}_steps"))
+        given = [f"{name}_int8", f"{name}_steps"]
+        unpacked.append(onnx.helper.make_node("DequantizeLinear", given, [name], axis=0))
+    for place, node in enumerate(unpacked):
+        model.graph.node.insert(place, node)
+    for value in [value for value in model.graph.value_info if value.name in filters]:
+        model.graph.value_info.remove(value)
 
 
 def _with_unsigned_weights(model: Any) -> Any:

@@ -11,9 +11,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from ..runtime.errors import InputError
 from ..runtime.files import write_beside
 from ..runtime.geometry import GEOMETRIES
 from ..train.engine.checkpoint import load_checkpoint, save_checkpoint
+from ..train.models import PortraitNetSpec
 from .bundle import export_bundle
 from .privacy import without_paths
 from .rounding import check_half
@@ -39,7 +41,11 @@ def ship(
     gate fails.
     """
     trained = load_checkpoint(checkpoint)
-    spec = dataclasses.replace(trained.spec, open_border=trained.spec.open_border or open_border)
+    spec = trained.spec
+    if open_border:
+        if not isinstance(spec, PortraitNetSpec):
+            raise InputError(f"{checkpoint} holds a {spec.architecture}: an open border is an option of portraitnet")
+        spec = dataclasses.replace(spec, open_border=True)
     facts = without_paths({key: trained.facts[key] for key in _FACTS if key in trained.facts})
     half = folder / f"{name}.safetensors"
     geometry = geometry or trained.geometry
@@ -66,5 +72,5 @@ if __name__ == "__main__":
         "--tflite", choices=("int8", "fp16", "fp32"), default="int8", help="for what int8's gate refuses"
     )
     parser.add_argument("--geometry", choices=tuple(GEOMETRIES), help="other than the network was trained with")
-    given = parser.parse_args()
-    ship(given.checkpoint, given.name, given.calibration, given.open_border, given.folder, given.tflite, given.geometry)
+    args = parser.parse_args()
+    ship(args.checkpoint, args.name, args.calibration, args.open_border, args.folder, args.tflite, args.geometry)

@@ -1,9 +1,9 @@
-"""TFLite by litert-torch and ai-edge-quantizer: float32, float16 weights, and int8 throughout.
+"""TFLite by litert-torch and ai-edge-quantizer: float32, and the precisions of quantize.py.
 
 Input and output, which are also the contract's:
-  fp32, fp16  float32 1 x H x W x 3, values 0..255 -> float32 1 x H x W x C, 0..1. (A uint8 input with a
+  fp32, fp16, w8a32, w8a16  float32 1 x H x W x 3, values 0..255 -> float32 1 x H x W x C, 0..1. (A uint8 input with a
               DEQUANTIZE behind it was measured: 6 to 10 % slower for no gain.)
-  int8        uint8 1 x H x W x 3 -> uint8 1 x H x W x C. Output bytes are scores times 255. TFLite fixes the
+  int8, int8-mixed  uint8 1 x H x W x 3 -> uint8 1 x H x W x C. Output bytes are scores times 255. TFLite fixes the
               sigmoid's int8 step at 1/256, which is what the tensor states; read as byte / 255, so that 0 and 1
               both exist (the difference is under one step).
 """
@@ -21,20 +21,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe, recipe_manager
-from ai_edge_quantizer.algorithm_manager import AlgorithmName
-from ai_edge_quantizer.utils import qsv_utils
 
 from ..runtime.backends.announcements import allocate
 from ..runtime.contract import METADATA_KEY, Contract
 from ..runtime.errors import InputError
 from . import flatbuffer
 from .graph import ChannelsLast, DeployedGraph
+from .quantize import Quantizer
 from .quiet import quiet
 
-_SIGNATURE, _INPUT = "serving_default", "args_0"
-_LOGIT = 8.0  # 255 times the sigmoid of -8 is 0.09
-_INPUT_TENSOR = f"{_SIGNATURE}_{_INPUT}"
+_FLOAT_ENDS = ("fp32", "fp16", "w8a32", "w8a16")
 
 
 def export_tflite(
@@ -44,33 +40,41 @@ def export_tflite(
     precision: str,
     pictures: Sequence[np.ndarray] = (),
     threads: int = 2,
-) -> None:
-    """Write `graph` as a .tflite at `path`.
+) -> dict[str, Any]:
+    """Write `graph` as a .tflite at `path`; of "int8-mixed", the facts name the operators that stayed float32.
 
-    fp16 and int8 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
-    `pictures` (uint8 H x W x 3).
-    Raises InputError when an int8 file would hold a float operator or leave XNNPACK in the middle.
+    All but fp32 want a graph that `round_weights` has prepared; int8, int8-mixed and w8a16 take the ranges of their
+    activations from `pictures` (uint8 H x W x 3).
+    Raises InputError when an int8 file would hold a float operator, or a file would leave XNNPACK in the middle
+    (w8a16 is for NPUs: XNNPACK takes none of it).
     """
-    model = flatbuffer.read(_convert(graph, contract.size))
-    flatbuffer.fuse_padding(model)
-    if precision == "int8":
-        flatbuffer.write_out_hard_swish(model)
-    content = flatbuffer.pack(model)
-    if precision == "fp16":
-        content = _quantize(content, _half_weights())
-    elif precision == "int8":
-        content = _quantize(content, recipe.static_wi8_ai8(), pictures, threads)
-    model = flatbuffer.read(content)
-    if precision == "int8":
-        flatbuffer.shift_to_bytes(model)
+    model, kept = quantized(graph, contract.size, precision, pictures, threads)
     flatbuffer.set_metadata(model, METADATA_KEY, contract.without_artefacts().to_json())
     path.write_bytes(flatbuffer.pack(model))
     found = residency(path)
-    if found.partitions != 1:
+    if found.partitions != 1 and precision != "w8a16":
         raise InputError(f"{path.name} splits into {found.partitions} XNNPACK partitions instead of 1: {found}")
     floats = [op for op in flatbuffer.op_histogram(path) if "float" in op]
     if precision == "int8" and floats:
         raise InputError(f"{path.name} should be int8 throughout, but holds {', '.join(floats)}")
+    return {"kept_float32": kept} if precision == "int8-mixed" else {}
+
+
+def quantized(
+    graph: DeployedGraph, size: tuple[int, int], precision: str, pictures: Sequence[np.ndarray] = (), threads: int = 2
+) -> tuple[Any, list[str]]:
+    """`graph` at input `size` as a flatbuffer model (schema.ModelT), and the names of what stayed float32."""
+    model = flatbuffer.read(_convert(graph, size))
+    flatbuffer.fuse_padding(model)
+    if precision in ("int8", "int8-mixed", "w8a16"):
+        flatbuffer.write_out_hard_swish(model)
+    if precision == "fp32":
+        return model, []
+    content, kept = Quantizer(flatbuffer.pack(model), pictures, threads).quantize(precision)
+    model = flatbuffer.read(content)
+    if precision not in _FLOAT_ENDS:
+        flatbuffer.shift_to_bytes(model)
+    return model, kept
 
 
 @dataclass(frozen=True)
@@ -162,54 +166,3 @@ def _convert(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
         target = Path(scratch) / "model.tflite"
         litert_torch.convert(ChannelsLast(graph, inside=True).eval(), (torch.zeros(1, *size, 3),)).export(str(target))
         return target.read_bytes()
-
-
-def _quantize(content: bytes, rules: Any, pictures: Sequence[np.ndarray] = (), threads: int = 2) -> bytes:
-    tool = quantizer.Quantizer(content)
-    tool.load_quantization_recipe(rules)
-    ranges = None
-    with quiet():
-        if tool.need_calibration:
-            ranges = _ranges(content, tool, pictures, threads)
-        return bytes(tool.quantize(ranges, enable_progress_report=False).quantized_model)
-
-
-def _ranges(content: bytes, tool: Any, pictures: Sequence[np.ndarray], threads: int) -> dict[str, Any]:
-    seen = calibrator.Calibrator(content, num_threads=threads, qsv_update_func=qsv_utils.moving_average_update)
-    data = ({_INPUT: picture[None].astype(np.float32)} for picture in pictures)
-    rules = recipe_manager.RecipeManager()
-    rules.load_quantization_recipe(tool.get_quantization_recipe())
-    seen.calibrate({_SIGNATURE: list(data)}, rules)
-    ranges = seen.get_model_qsvs()
-    # A byte is a byte, whatever the darkest and brightest calibration pixel were.
-    picture_range = ranges[_INPUT_TENSOR]
-    picture_range["min"] = np.zeros_like(picture_range["min"])
-    picture_range["max"] = np.full_like(picture_range["max"], 255)
-    # Beyond these the output byte does not change, so the steps are better spent on what is in doubt.
-    for name in _sigmoid_inputs(content):
-        ranges[name]["min"] = np.maximum(ranges[name]["min"], -_LOGIT)
-        ranges[name]["max"] = np.minimum(ranges[name]["max"], _LOGIT)
-    return ranges
-
-
-def _sigmoid_inputs(content: bytes) -> list[str]:
-    """The name of the logits, where the model's output is their sigmoid."""
-    model = flatbuffer.read(content)
-    graph = model.subgraphs[0]
-    return [
-        graph.tensors[op.inputs[0]].name.decode()
-        for op in graph.operators
-        if op.outputs[0] in graph.outputs and flatbuffer.operator_name(model, op) == "LOGISTIC"
-    ]
-
-
-def _half_weights() -> Any:
-    rules = recipe_manager.RecipeManager()
-    half = qtyping.OpQuantizationConfig(
-        weight_tensor_config=qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT),
-        compute_precision=qtyping.ComputePrecision.FLOAT,
-        explicit_dequantize=True,
-    )
-    for operation in (qtyping.TFLOperationName.CONV_2D, qtyping.TFLOperationName.DEPTHWISE_CONV_2D):
-        rules.add_quantization_config(".*", operation, half, algorithm_key=AlgorithmName.FLOAT_CASTING)
-    return rules.get_quantization_recipe()

@@ -31,8 +31,8 @@ class Artefact:
     """One file (or .mlpackage folder) of a bundle; `file` is relative to the bundle and stays inside it."""
 
     file: str
-    format: str  # onnx | tflite | coreml | executorch
-    precision: str  # fp32 | fp16 | int8
+    format: str  # onnx | tflite | mediapipe | coreml | executorch
+    precision: str  # fp32 | fp16 | int8 | w8a32 | w8a16 | int8-mixed
     sha256: str
     bytes: int
     parity: Mapping[str, Any] = field(default_factory=dict)

@@ -144,6 +144,14 @@ class SegmentationScores:
         """A score of each picture: foreground IoU, or the share of its pixels found where there is no background."""
         return self.fg_iou if self.background else self.accuracy
 
+    def merge(self, other: SegmentationScores) -> None:
+        """Add the pictures of `other`, which has the same classes."""
+        self.names += other.names
+        self.accuracy += other.accuracy
+        self.fg_iou += other.fg_iou
+        self.boundary += other.boundary
+        self.confusion += other.confusion
+
     def iou_per_class(self) -> np.ndarray:
         """Pooled IoU of each class (classes,), NaN for a class that never occurs."""
         return _iou_per_class(self.confusion)

@@ -18,8 +18,9 @@ class Segmenter:
 
     With `refine`, a person's outline is drawn to the picture's own edges (see refine_alpha); classes are left alone.
 
-    >>> segmenter = Segmenter.load("mobile")
-    >>> alpha = segmenter(image)   # uint8 height x width x 3 RGB -> float32 height x width in 0..1
+    Examples:
+        >>> segmenter = Segmenter.load("mobile")
+        >>> alpha = segmenter(image)  # uint8 height x width x 3 RGB -> float32 height x width in 0..1
     """
 
     def __init__(self, backend: Backend, refine: bool = False) -> None:
@@ -27,16 +28,17 @@ class Segmenter:
         self.contract = backend.contract
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 2, refine: bool = False) -> Segmenter:
+    def load(cls, path: str | Path, threads: int = 2, refine: bool = False, device: str = "auto") -> Segmenter:
         """Open a shipped model by name ("mobile", or "fast", "balanced", "best"), a bundle folder or a loose file.
 
-        A loose file is an .onnx, a .tflite or, on a Mac, an .mlpackage.
+        A loose file is an .onnx, a .tflite, another's by its .yaml, or, on a Mac, an .mlpackage. `device` is one of
+        backends.DEVICES.
 
         Raises InputError when the file is not such a model, or its contract cannot be read.
         """
         from .backends import open_backend
 
-        return cls(open_backend(Path(path), threads), refine)
+        return cls(open_backend(path, threads, device), refine)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Alpha of the foreground: float32 height x width in [0, 1], for uint8 RGB height x width x 3.

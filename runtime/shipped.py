@@ -24,6 +24,7 @@ class ShippedModel:
     name: str
     use: str
     choice: str = ""
+    int8: bool = False  # its .tflite; the .onnx is float32
 
     def file(self, suffix: str = ".tflite") -> Path:
         """Its .tflite, .onnx or .safetensors; it need not exist."""
@@ -33,7 +34,7 @@ class ShippedModel:
 SHIPPED = (
     ShippedModel("nano", "live video; the slowest phones", "fast"),
     ShippedModel("small", "portraits; live video"),
-    ShippedModel("mobile", "people who are small or several; int8 on phones", "balanced"),
+    ShippedModel("mobile", "people who are small or several; int8 on phones", "balanced", int8=True),
     ShippedModel("large", "photographs; teacher for training", "best"),
 )
 DEFAULT = "mobile"

@@ -1,8 +1,23 @@
-"""Settings that must stand before torch is imported, and a cache of the tests' own."""
+"""Settings that must stand before torch is imported, marks by place, and a cache of the tests' own."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+# Place below tests/ -> its mark; `make quick` leaves out what is marked (pyproject.toml explains the marks).
+MARKS = {
+    "android": "slow",
+    "benchmarks/latency": "slow",
+    "export": "converter",
+    "packaging": "packaging",
+    "train/test_loop.py": "slow",
+    "train/test_recipes_run.py": "slow",
+}
+BROWSER_FIXTURES = {"driver", "engine"}
+# Folders whose files share expensive fixtures: one test process takes all of them.
+TOGETHER = {"android", "export", "packaging"}
 
 # Threads that spin while they wait slow the tests tenfold on a machine that does anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,3 +38,47 @@ def driver():
     playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
     with playwright.sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
+def engine(request):
+    """A function that opens a fresh browser of each engine; what it opened is closed at the end of the session."""
+    from portraitnet.benchmarks.page.browsers import ENGINES, missing
+
+    reason = missing(request.param)
+    if reason and os.environ.get("PORTRAITNET_CI"):
+        pytest.fail(f"{reason}; .ci/run installs it")
+    if reason:
+        pytest.skip(reason)
+    opened = []
+    # Before anything is opened: fixtures end in the reverse order.
+    own = {"driver": request.getfixturevalue("driver")} if request.param == "chromium" else {}
+
+    def start(**options):
+        options.update(own)
+        opened.append(ENGINES[request.param](**options))
+        return opened[-1]
+
+    start.name = request.param
+    yield start
+    for browser in opened:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(engine):
+    """One browser of each engine, which tests share: each opens its own page."""
+    return engine()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by place, and keep tests that share fixtures in one process of pytest-xdist."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        for start, mark in MARKS.items():
+            if place == start or place.startswith(f"{start}/"):
+                item.add_marker(mark)
+        if BROWSER_FIXTURES & set(item.fixturenames):
+            item.add_marker("browser")
+        folder = place.partition("/")[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else place))

@@ -145,11 +145,11 @@ def portrait_losses(
     edge: torch.Tensor,
     spec: LossSpec,
     class_weights: torch.Tensor | None = None,
-    taught: torch.Tensor | None = None,
+    target: torch.Tensor | None = None,
 ) -> Losses:
     """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None).
 
-    `taught` are the logits of another network for the plain view, which the augmented one should give too.
+    `target` are a teacher's logits for the plain view: the distillation loss draws the augmented view's to them.
     """
 
     def judge(logits: torch.Tensor) -> torch.Tensor:
@@ -171,8 +171,8 @@ def portrait_losses(
         dice = soft_dice_loss(augmented.mask, mask)
     if augmented.auxiliary is not None:
         auxiliary = judge(augmented.auxiliary)
-    if taught is not None:
-        distillation = diverge(taught.to(augmented.mask.dtype))
+    if target is not None:
+        distillation = diverge(target.to(augmented.mask.dtype))
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
     total = total + spec.distillation * distillation

@@ -22,7 +22,7 @@ class TorchBackend:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> TorchBackend:
-        """Backend of a checkpoint, at its training size unless `size` (height, width) is given."""
+        """Backend of a checkpoint, at its training size or another `size` (height, width)."""
         return cls(checkpoint.model, describe(checkpoint, size))
 
     @torch.inference_mode()
@@ -37,7 +37,7 @@ class TorchBackend:
 
 
 def describe(checkpoint: Checkpoint, size: tuple[int, int] | None = None) -> Contract:
-    """The contract of a checkpoint, with what is known of its cost, its training and its scores.
+    """The contract of a checkpoint, with its cost, its training and its scores.
 
     Scores were measured at the size of training; at another `size` there are none.
     """

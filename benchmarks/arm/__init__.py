@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from rich.progress import Progress
 
 from ...runtime.backends import open_backend
 from ...runtime.backends.announcements import allocate
+from ...runtime.caches import cache_folder
 from ...runtime.errors import InputError
 from ..latency.contestants import RIVALS, rival_bundles
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import markdown, provenance, write_csv
 
 _HERE = Path(__file__).parent
 # What Linux tells of a core: LiteRT chooses its kernels by the part's number and by the features.
@@ -36,8 +37,7 @@ class ArmLinux:
     """The folder that `make arm64` unpacked, and qemu-user to run it. Raises InputError when either is missing."""
 
     def __init__(self, home: Path | None = None) -> None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        self.home = home or cache / "portraitnet" / "arm64"
+        self.home = home or cache_folder("arm64")
         missing = [tool for tool in ("qemu-aarch64", "gcc") if shutil.which(tool) is None]
         if missing:
             raise InputError(f"no {' or '.join(missing)} on this machine (Debian: qemu-user gcc libc6-dev)")
@@ -146,3 +146,14 @@ def _row(linux: ArmLinux, model: Path, weights: str, core: str) -> dict[str, obj
         "emulator": "qemu-user",
         **provenance(),
     }
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of arm_instructions.csv as Markdown: a line for each model, a column for each core."""
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = f"{row['model']}{' *' if row['weights'] == 'random' else ''}"
+        line = lines.setdefault(name, {"model, int8": name, "M MACs": f"{int(row['macs']) / 1e6:.0f}"})
+        line[f"{row['core']}, M instructions"] = f"{float(row['million_instructions']):.0f}"
+        line["differs from x86 by"] = f"{float(row['largest_difference']):.0f}"
+    return markdown(list(lines.values()), {key: key for key in next(iter(lines.values()))})

@@ -1,4 +1,4 @@
-"""`portraitnet benchmark --what latency`: models x formats x backends x threads x sizes, on this computer."""
+"""`portraitnet benchmark latency`: models x formats x backends x threads x sizes, on this computer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from ...runtime.backends.peer import PEER_SUFFIXES, PeerBackend
 from ...runtime.errors import InputError
 from ...train.datasets import Source
 from ...train.evaluate import evaluate
-from ..quality.peer import SUFFIXES, PeerBackend
 from ..reporting import plots
-from ..reporting.table import latency_markdown, name_of, provenance, read_csv, write_csv
+from ..reporting.table import latency_markdown, names_of, provenance, read_csv, write_csv
 from .contestants import Contestant, facts, gather, resized_bundles, rival_bundles
 from .energy import EnergyMeter
 from .engines import Engine
 from .probe import cold_start
+from .published import PUBLISHED_MIOU, SIZE
 from .timing import Timing, interleave
 
 _FRAME = (720, 1280)  # what end-to-end starts from and ends at
@@ -54,14 +55,15 @@ def benchmark_latency(
     """Time the models' artefacts in turn; writes latency_HEIGHTxWIDTH.csv (latency_sizes.csv), .md, plots into `out`.
 
     Beside it, ..._rounds.csv keeps every round's milliseconds, which `benchmark compare` pairs. `data` scores every
-    trained artefact on the spot; without it the accuracy column stays empty. `rivals` adds encoders (resnet18 ...) with
-    random weights. `sizes` exports each .safetensors at these sizes and times the exports. Returns the CSV's path.
+    trained artefact on the spot; without it the accuracy column stays empty. `rivals` adds encoders (resnet18 ...) or
+    published networks (latency.published; alone, at the first of `sizes`) with random weights. `sizes` exports each
+    .safetensors at these sizes and times the exports. Returns the CSV's path.
     """
-    if not models:
+    if not (models or rivals):
         raise InputError("name at least one model: a bundle's folder, or a .tflite, .onnx or .safetensors file")
     if sizes and data is not None:
         raise InputError("--size is for time alone: its files are not calibrated, so they are not scored on --data")
-    if sizes and any(model.suffix not in (".safetensors", *SUFFIXES) for model in models):
+    if sizes and any(model.suffix not in (".safetensors", *PEER_SUFFIXES) for model in models):
         raise InputError("--size exports checkpoints: name .safetensors files (and peers)")
     measure = measure or Measure()
     bar = progress or Progress(disable=True)
@@ -74,9 +76,9 @@ def benchmark_latency(
                     contestants += gather(folder, threads, engines=engines)
             else:
                 contestants += gather(model, threads, engines=engines)
-        if not contestants:
+        if models and not contestants:
             raise InputError("none of the chosen backends runs any of these files")
-        size = contestants[0].contract.size
+        size = contestants[0].contract.size if contestants else (sizes or [SIZE])[0]
         if rivals:
             for folder in stack.enter_context(rival_bundles(size, rivals, say)):
                 contestants += gather(folder, threads, trained=False, engines=engines)
@@ -85,9 +87,10 @@ def benchmark_latency(
             _score(contestants, rows, data, bar)
         timings = _time(contestants, rows, measure, bar)
         _costs(contestants, rows, measure, bar)
-    name = "latency_sizes" if sizes else f"latency_{size[0]}x{size[1]}"
+    name = "latency_sizes" if sizes and models else f"latency_{size[0]}x{size[1]}"
+    names = names_of(rows)
     rounds = [
-        {"round": number, **{name_of(r): t.rounds[number] for r, t in zip(rows, timings, strict=True)}}
+        {"round": number, **{name: t.rounds[number] for name, t in zip(names, timings, strict=True)}}
         for number in range(measure.runs)
     ]
     write_csv(out / f"{name}_rounds.csv", rounds)
@@ -103,6 +106,8 @@ def draw_latency(csv: Path) -> None:
     plots.plot_latency(csv.with_suffix(".png"), rows)
     if any(row["fg_iou_per_image"] for row in rows):
         plots.plot_pareto(csv.with_name(f"{csv.stem}_pareto.png"), rows)
+    if any(row["model"] in PUBLISHED_MIOU for row in rows):
+        plots.plot_published(csv.with_name(f"{csv.stem}_published.png"), rows, PUBLISHED_MIOU)
 
 
 def _time(
@@ -163,6 +168,9 @@ def _call(contestant: Contestant, rng: np.random.Generator) -> Callable[[], obje
 def _whole_call(contestant: Contestant, rng: np.random.Generator) -> Callable[[], object]:
     """A 720p picture in, its mask of the same size out: letterbox, model, and back."""
     frame = rng.integers(0, 256, (*_FRAME, 3), np.uint8)
+    backend = contestant.segmenter.backend
+    if isinstance(backend, PeerBackend):  # by the calls that its users make, not by ours
+        return lambda: backend.mask(frame)
     return _with_threads(contestant, lambda: contestant.segmenter.alpha_bytes(frame))
 
 

@@ -15,16 +15,17 @@ from ...export.bundle import export_bundle
 from ...export.calibration import Pictures
 from ...export.models import open_model, precision_of
 from ...export.tflite_export import Residency, residency
+from ...runtime.backends.peer import PEER_SUFFIXES, open_peer
 from ...runtime.contract import MODEL_JSON, Contract
 from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ...runtime.segmenter import Segmenter
 from ...runtime.shipped import find_model
-from ...train.engine.checkpoint import Checkpoint, load_checkpoint
-from ...train.models import ModelSpec, build_model
-from ..quality.peer import SUFFIXES, PeerBackend, open_peer
+from ...train.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...train.models import PortraitNetSpec, build_model
 from ..reporting.table import model_columns
 from .engines import Engine, chosen_engines, engine_named, engines_for
+from .published import PUBLISHED_MIOU, published_spec
 
 RIVALS = ("resnet18", "resnet34", "resnet50", "resnet101")
 
@@ -61,7 +62,7 @@ def gather(
     """
     engines = engines or chosen_engines("")
     model = find_model(model)
-    if model.suffix in SUFFIXES:
+    if model.suffix in PEER_SUFFIXES:
         yield from (_peer(model, count) for count in threads)
         return
     if (model / MODEL_JSON).is_file():
@@ -92,13 +93,12 @@ def gather(
 
 def open_contestant(model: Path, threads: int = 2) -> Segmenter:
     """One of our models in any format or by its shipped name, or a peer by its YAML file."""
-    return open_peer(model, threads) if model.suffix in SUFFIXES else open_model(model, threads)
+    return open_model(model, threads)
 
 
 def _peer(spec: Path, threads: int) -> Contestant:
-    segmenter = open_peer(spec, threads)
-    assert isinstance(segmenter.backend, PeerBackend)
-    path = segmenter.backend.path
+    peer = open_peer(spec, threads)
+    segmenter, path = Segmenter(peer), peer.path
     engine = engine_named("litert" if path.suffix == ".tflite" else "onnxruntime")
     delegated = residency(path) if engine.key == "litert" else None
     return Contestant(segmenter.contract.name, path, precision_of(path), engine, threads, segmenter, True, delegated)
@@ -108,16 +108,27 @@ def _peer(spec: Path, threads: int) -> Contestant:
 def rival_bundles(
     size: tuple[int, int], encoders: Sequence[str], on_progress: Callable[[str], None]
 ) -> Iterator[list[Path]]:
-    """Bundles of PortraitNet's decoder on these encoders, with random weights: they tell time, not accuracy."""
+    """Files with random weights, for time alone: PortraitNet's decoder on these encoders, or published networks.
+
+    Of a published network (latency.published) there is also the checkpoint, for torch, and an .onnx.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        folders = []
-        for encoder in encoders:
-            on_progress(f"exporting the {encoder} rival")
+        files = []
+        for name in encoders:
+            on_progress(f"exporting the {name} rival")
             torch.manual_seed(0)
-            spec = ModelSpec(encoder=encoder, open_border=True)  # as the shipped mobile
-            rival = Checkpoint(f"portraitnet-{encoder}", settle(build_model(spec), size), spec, size, {})
-            folders.append(_for_timing(rival, size, Path(scratch) / encoder))
-        yield folders
+            folder = Path(scratch) / name
+            if name in PUBLISHED_MIOU:
+                spec = published_spec(name)
+                rival = Checkpoint(name, settle(build_model(spec), size), spec, size, {})
+                files.append(_for_timing(rival, size, folder, ["onnx", "tflite"]))
+                files.append(folder.with_suffix(".safetensors"))
+                save_checkpoint(files[-1], rival.model.state_dict(), spec, size, {"name": name})
+            else:
+                spec = PortraitNetSpec(encoder=name, open_border=True)  # as the shipped mobile
+                rival = Checkpoint(f"portraitnet-{name}", settle(build_model(spec), size), spec, size, {})
+                files.append(_for_timing(rival, size, folder))
+        yield files
 
 
 @contextmanager
@@ -134,11 +145,13 @@ def resized_bundles(
         yield folders
 
 
-def _for_timing(checkpoint: Checkpoint, size: tuple[int, int], folder: Path) -> Path:
+def _for_timing(
+    checkpoint: Checkpoint, size: tuple[int, int], folder: Path, formats: Sequence[str] = ("tflite",)
+) -> Path:
     """A bundle whose int8 ranges come from noise: its time is right, its masks are not."""
     pixels = np.random.default_rng(0).integers(0, 256, (4, *size, 3), np.uint8)
     noise = Pictures(list(pixels[:2]), list(pixels[2:]), None, "noise")
-    export_bundle(checkpoint, folder, ["tflite"], ["fp32", "int8"], size, noise, True, fine_rounding=False)
+    export_bundle(checkpoint, folder, list(formats), ["fp32", "int8"], size, noise, True, fine_rounding=False)
     return folder
 
 
@@ -163,6 +176,7 @@ def facts(contestant: Contestant) -> dict[str, object]:
     size = bytes_of(contestant.path)
     return {
         **model_columns(contestant.contract, contestant.format, contestant.precision, size),
+        "file": f"{contestant.path.parent.name}/{contestant.path.name}",
         "backend": contestant.engine.label,
         "threads": contestant.threads,
         "weights": "trained" if contestant.trained else "random",

@@ -9,12 +9,21 @@ import importlib.util
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ...runtime.backends import MODEL_FORMATS, TfliteBackend, open_backend
-from ...runtime.contract import METADATA_KEY, Backend, Contract
+from ...runtime.backends import (
+    MODEL_FORMATS,
+    CompiledModelBackend,
+    OnnxBackend,
+    OpenVinoBackend,
+    TfliteBackend,
+    installed_providers,
+    open_backend,
+)
+from ...runtime.contract import Backend
 from ...runtime.errors import InputError
 
 
@@ -29,11 +38,14 @@ class Engine:
     open: Callable[[Path, int], Backend]
     usual: bool = True  # takes part unless --backend says otherwise
     imports: tuple[str, ...] = ()  # what `open` brings in, for telling an import's cost from a model's
+    provider: str = ""  # of ONNX Runtime, by its device
 
     def absent(self) -> str:
         """Why it cannot run here; empty when it can."""
         if self.format == "coreml" and platform.system() != "Darwin":
             return "CoreML runs on a Mac only"
+        if self.provider and self.provider not in installed_providers():
+            return f"this onnxruntime has no provider for {self.provider}"
         missing = [name for name in self.modules if importlib.util.find_spec(name) is None]
         return f"needs {', '.join(missing)}: pip install {' '.join(missing)}" if missing else ""
 
@@ -114,52 +126,36 @@ def _executorch(path: Path, threads: int) -> Backend:
     return ExecutorchBackend(path)
 
 
-def _contract_of_onnx(path: Path) -> Contract:
-    """The contract inside an .onnx, read without a runtime."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        properties = onnx.load(str(path), load_external_data=False).metadata_props
-    except DecodeError as error:
-        raise InputError(f"{path} is not an ONNX model: it cannot be parsed") from error
-    text = next((entry.value for entry in properties if entry.key == METADATA_KEY), None)
-    if text is None:
-        raise InputError(f"{path} carries no portraitnet contract: it was not made by `portraitnet export`")
-    return Contract.from_json(text, f"the contract inside {path}")
-
-
-class OpenVinoBackend:
-    """An .onnx of this project on OpenVINO's CPU plugin, set for latency."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        import openvino
-
-        self.contract = _contract_of_onnx(path)
-        core = openvino.Core()
-        model = core.read_model(path.read_bytes())  # as bytes: the file cannot then name others to read
-        model.reshape([1, *self.contract.size, 3])
-        options = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            # Left alone, it computes in bfloat16 where the processor can: another mask than the file's.
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
-
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """uint8 batch x height x width x 3 -> float32 batch x height x width x channels."""
-        return np.concatenate([self._request.infer([picture[None]])[0].copy() for picture in batch])
-
-
 _TORCH = ("torch", "portraitnet.train.predict")
 ENGINES = (
     Engine("torch", "torch eager", "torch", ("torch",), _torch, imports=_TORCH),
     Engine("torch-compiled", "torch compiled", "torch", ("torch",), _torch_compiled, False, _TORCH),
-    Engine("onnxruntime", "onnxruntime", "onnx", ("onnxruntime",), open_backend, imports=("onnxruntime",)),
-    Engine("openvino", "OpenVINO", "onnx", ("openvino",), OpenVinoBackend, False, ("openvino", "onnx")),
+    Engine("onnxruntime", "onnxruntime", "onnx", ("onnxruntime",), OnnxBackend, imports=("onnxruntime",)),
+    *(
+        Engine(
+            f"onnxruntime-{device}",
+            f"onnxruntime {label}",
+            "onnx",
+            ("onnxruntime",),
+            partial(OnnxBackend, device=device),
+            False,
+            ("onnxruntime",),
+            device,
+        )
+        for device, label in (("cuda", "CUDA"), ("directml", "DirectML"), ("coreml", "CoreML"))
+    ),
+    Engine("openvino", "OpenVINO", "onnx", ("openvino",), OpenVinoBackend, False, ("openvino", "onnxruntime")),
     Engine(
         "litert", "LiteRT/XNNPACK", "tflite", ("ai_edge_litert",), open_backend, imports=("ai_edge_litert.interpreter",)
+    ),
+    Engine(
+        "compiled-model",
+        "LiteRT CompiledModel",
+        "tflite",
+        ("ai_edge_litert",),
+        CompiledModelBackend,
+        False,
+        ("ai_edge_litert.compiled_model",),
     ),
     Engine("tensorflow", "TensorFlow interpreter", "tflite", ("tensorflow",), _tensorflow, False, ("tensorflow",)),
     Engine(

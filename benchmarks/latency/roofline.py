@@ -1,4 +1,4 @@
-"""`portraitnet benchmark --what roofline`: where a model's time goes, and how near each layer is to its limits.
+"""`portraitnet benchmark roofline`: where a model's time goes, and how near each layer is to its limits.
 
 Every operator of a .tflite is timed as a model of its own (layers.py), all in turn. Its floor is the larger of
 MACs / measured peak and bytes / measured bandwidth (Williams, Waterman, Patterson: "Roofline", CACM 2009); floor / time
@@ -20,8 +20,7 @@ from ...export.models import precision_of
 from ...runtime.backends import open_backend
 from ...runtime.backends.announcements import allocate
 from ...runtime.errors import InputError
-from ..reporting import plots
-from ..reporting.table import provenance, read_csv, write_csv
+from ..reporting.table import formatted, provenance, read_csv, write_csv
 from .layers import Layer, dense_layer, layers_of
 from .timing import interleave
 
@@ -96,6 +95,8 @@ def _one(model: Path, out: Path, threads: int, runs: int, bar: Progress) -> Path
     rows.append(_whole(layers, limits, timings[-1].median_ms, timings[-1].iqr_ms) | facts)
     path = out / f"roofline_{model.stem.removeprefix('portraitnet-')}_{precision}.csv"
     write_csv(path, rows)
+    from ..reporting import plots
+
     plots.plot_roofline(path.with_suffix(".png"), read_csv(path), SLOWEST)
     return path
 
@@ -132,6 +133,20 @@ def slowest(rows: Sequence[Mapping[str, str]], count: int = SLOWEST) -> list[Map
     """The layers that take the most time."""
     layers = [row for row in rows if row["layer"] != "whole model"]
     return sorted(layers, key=lambda row: -float(row["median_ms"]))[:count]
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of roofline_NAME.csv as Markdown: the slowest layers, and the whole model."""
+    return formatted(
+        [*slowest(rows), rows[-1]],
+        {
+            "layer": "{layer}",
+            "ms": "{median_ms:.2f}",
+            "M MACs": "{million_macs:.1f}",
+            "share of its limit": "{share_of_limit:.2f}",
+            "limit": "{bound}",
+        },
+    )
 
 
 def _ready(file: bytes, threads: int) -> Any:

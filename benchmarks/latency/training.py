@@ -6,7 +6,7 @@ import dataclasses
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from rich.progress import Progress
 from ...train.data.augment import Batch
 from ...train.data.feed import TrainingBatches, feed, open_caches
 from ...train.datasets import open_source
-from ...train.loop import batch_losses, build_optimizer, open_fabric
+from ...train.engine.distributed import open_fabric
+from ...train.engine.optimizer import build_optimizer
 from ...train.models import Normalize, build_model
 from ...train.recipe import Recipe
-from ..reporting.table import provenance, write_csv
+from ...train.trainer import batch_losses
+from ..reporting.table import formatted, provenance, write_csv
 
 _WARM = 8  # steps before the clock: a loader's processes start, and what they have made ahead is used up
 ROUNDS = 3
@@ -36,7 +38,7 @@ def benchmark_training(
     bar = progress or Progress(disable=True)
     run = dataclasses.replace(recipe.run, steps=1 << 40)
     recipe = dataclasses.replace(recipe, run=run)
-    fabric = open_fabric(recipe, accelerator)
+    fabric = open_fabric(recipe.run, accelerator)
     root = Path(recipe.data.root).expanduser()
     sources = [open_source(spec, root, recipe.data.size, recipe.model.classes) for spec in recipe.data.train]
     batches = TrainingBatches(sources, open_caches(sources, recipe.data, bar), recipe)
@@ -87,6 +89,20 @@ def benchmark_training(
     path = out / f"training_{recipe.name}.csv"
     write_csv(path, rows)
     return path
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of training_NAME.csv as Markdown."""
+    return formatted(
+        rows,
+        {
+            "what": "{what}",
+            "images/s": "{images_per_second:.1f}",
+            "of the network alone": "{of_the_network_alone:.2f}x",
+            "batch": "{batch:.0f}",
+            "device": "{device}",
+        },
+    )
 
 
 def _rate(batches: Iterator[Batch], use: Callable[[Batch], None], steps: int, device: torch.device) -> float:

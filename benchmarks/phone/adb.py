@@ -1,7 +1,8 @@
 """`portraitnet phone adb`: LiteRT's own benchmark_model on Android devices, by cable.
 
 Every contestant has several turns, the contestants in rotation, with rest between them; each result is written as soon
-as it is known, so a cable that is pulled costs only what was under way.
+as it is known, so a cable that is pulled costs only what was under way. GPU and NPU take the whole network or give no
+figure. With `sustained`, each contestant then runs on for minutes, which shows what heat does to its rate.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from ..latency.timing import IQR_OF_NORMAL
 from ..reporting.table import model_columns
 from .device import PATIENCE, Adb, Device, tool_for
 from .readings import checked_row, join
+from .sustained import STRETCH, Stretch, join_sustained, summary
 from .tool_output import ToolOutput, read_tool_output
 
-PLACES = ("cpu", "gpu", "nnapi")
-_LABELS = {"cpu": "LiteRT CPU (XNNPACK)", "gpu": "LiteRT GPU", "nnapi": "LiteRT NNAPI"}
+PLACES = ("cpu", "gpu", "npu")
+_LABELS = {"cpu": "LiteRT CPU (XNNPACK)", "gpu": "LiteRT GPU", "npu": "LiteRT NPU"}
+_WHOLLY = "--use_cpu=false --require_full_delegation=true"
 _HEAT = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _FOLDER = "/data/local/tmp/portraitnet-benchmark"
 _LONG = 900.0  # seconds that a turn may take, or a push
@@ -38,7 +41,11 @@ _HOT_WAIT = 120.0  # at most, for a phone that says it throttles
 
 @dataclass(frozen=True)
 class Plan:
-    """What is timed on each device. `cool_down`: seconds of rest before each turn."""
+    """What is timed on each device.
+
+    `cool_down`: seconds of rest before each turn. `sustained`: minutes that each contestant runs on after its turns.
+    `npu_libraries`: a folder with the vendor's libraries and LiteRT's dispatch and compiler plug-ins for them.
+    """
 
     models: tuple[Path, ...]
     places: tuple[str, ...]
@@ -46,11 +53,18 @@ class Plan:
     runs: int = 50
     turns: int = 3
     cool_down: float = 5.0
+    sustained: float = 0.0
+    npu_libraries: Path | None = None
 
     def __post_init__(self) -> None:
         unknown = [place for place in self.places if place not in PLACES]
         if unknown or not self.places:
             raise InputError(f"--on {', '.join(unknown) or '(nothing)'}: choose from {', '.join(PLACES)}")
+        if "npu" in self.places and (self.npu_libraries is None or not self.npu_libraries.is_dir()):
+            raise InputError(
+                "the NPU needs its vendor's libraries: --npu-libraries FOLDER with LiteRT's libLiteRtDispatch_*.so and "
+                "the vendor's runtime (Qualcomm: QAIRT; MediaTek: NeuroPilot), or leave npu out of --on"
+            )
         wrong = [path for path in self.models if path.suffix != ".tflite" or not path.is_file()]
         if wrong or not self.models:
             raise InputError(f"{wrong[0] if wrong else 'no model'} is no .tflite file; benchmark_model runs those")
@@ -61,14 +75,18 @@ class Outcome:
     """What came of it: results written to `path` (None: none), and what did not work, a line each."""
 
     path: Path | None = None
+    sustained: Path | None = None
     results: int = 0
     problems: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, sustained: bool = False) -> None:
         """One more result; devices call this side by side."""
         with self.lock:
-            self.path, self.results = path, self.results + 1
+            if sustained:
+                self.sustained = path
+            else:
+                self.path, self.results = path, self.results + 1
 
 
 def benchmark_devices(
@@ -103,6 +121,7 @@ class _Contestant:
     heats: list[str] = field(default_factory=list)
     clocks: list[str] = field(default_factory=list)
     ended: bool = False  # it failed, or its result is written
+    failed: bool = False
 
     def label(self) -> str:
         where = f"{self.threads} thread(s)" if self.place == "cpu" else self.place.upper()
@@ -122,7 +141,7 @@ class _Session:
         """Push, time, write, tidy up; what fails is noted, not raised."""
         try:
             self._push(tool_for(self.device.abi, tool))
-            self._time()
+            self._sustain([one for one in self._time() if one.turns and not one.failed])
         except InputError as error:
             self._note(str(error))
         finally:
@@ -137,9 +156,11 @@ class _Session:
         for number, model in enumerate(self.plan.models):
             self._adb("push", str(model), f"{_FOLDER}/model-{number}.tflite", patience=_LONG)
         self._adb("push", str(tool), f"{_FOLDER}/benchmark_model", patience=_LONG)
+        if "npu" in self.plan.places:
+            self._adb("push", str(self.plan.npu_libraries), f"{_FOLDER}/npu", patience=_LONG)
         self._shell(f"chmod 755 {_FOLDER}/benchmark_model")
 
-    def _time(self) -> None:
+    def _time(self) -> list[_Contestant]:
         contestants = [
             _Contestant(model, place, threads)
             for model in self.plan.models
@@ -159,6 +180,31 @@ class _Session:
         finally:  # a device that left, or Ctrl-C: what was measured is kept
             for one in contestants:
                 self._write(one)
+        return contestants
+
+    def _sustain(self, contestants: Sequence[_Contestant]) -> None:
+        """Each contestant for the plan's minutes without rest, in stretches whose rows are written as they end."""
+        for one in contestants if self.plan.sustained else ():
+            self._rest()
+            start, stretches = time.monotonic(), []
+            while time.monotonic() - start < 60 * self.plan.sustained and not self.stop.is_set():
+                told = self._run_tool(one, f"--num_runs=1 --min_secs={STRETCH} --max_secs={2 * STRETCH}")
+                second = time.monotonic() - start
+                stretches.append(Stretch(second, told.median_ms or told.average_ms, self._heat(), self._clocks()))
+                path = join_sustained(self.out, [self._stretch_row(one, stretches[-1])])
+                self.outcome.add(path, sustained=True)
+            self._note(f"{one.label()}: {summary(stretches)}")
+
+    def _stretch_row(self, one: _Contestant, stretch: Stretch) -> dict[str, object]:
+        return {
+            "machine": self.device.name,
+            "model": open_backend(one.model, 1).contract.name,
+            "precision": precision_of(one.model),
+            "backend": _LABELS[one.place],
+            "threads": one.threads,
+            "source": "adb",
+            **stretch.row(),
+        }
 
     def _turn(self, one: _Contestant) -> None:
         """One turn; a contestant that fails has no more. Raises InputError when the device itself is gone."""
@@ -167,22 +213,27 @@ class _Session:
         try:
             one.turns.append(self._run_tool(one))
         except InputError as error:
+            one.failed = True
             self._note(f"{one.label()}: {error}")
             self._adb("get-state")
             self._write(one)
         one.heats.append(self._heat())
         one.clocks.append(self._clocks())
 
-    def _run_tool(self, one: _Contestant) -> ToolOutput:
+    def _run_tool(self, one: _Contestant, how_long: str = "") -> ToolOutput:
         flags = {
-            "cpu": "--use_xnnpack=true",
-            "gpu": "--use_gpu=true --use_xnnpack=false",
-            "nnapi": "--use_nnapi=true --use_xnnpack=false",
+            "cpu": "--use_cpu=true",
+            "gpu": f"--use_gpu=true --allow_fp16=true {_WHOLLY}",
+            "npu": f"--use_npu=true {_WHOLLY} --dispatch_library_path={_FOLDER}/npu "
+            f"--compiler_plugin_library_path={_FOLDER}/npu",
         }[one.place]
+        paths = (
+            f"LD_LIBRARY_PATH={_FOLDER}/npu:{_FOLDER} ADSP_LIBRARY_PATH={_FOLDER}/npu " if one.place == "npu" else ""
+        )
         said = self._shell(
-            f"{_FOLDER}/benchmark_model --graph={_FOLDER}/model-{self.plan.models.index(one.model)}.tflite "
-            f"--num_threads={one.threads} --num_runs={self.plan.runs} --warmup_runs=5 --enable_op_profiling=true "
-            f"--report_peak_memory_footprint=true {flags} 2>&1",
+            f"{paths}{_FOLDER}/benchmark_model --graph={_FOLDER}/model-{self.plan.models.index(one.model)}.tflite "
+            f"--num_threads={one.threads} {how_long or f'--num_runs={self.plan.runs} --warmup_runs=5'} "
+            f"--enable_op_profiling=true --report_peak_memory_footprint=true {flags} 2>&1",
             patience=_LONG,
         )
         told = read_tool_output(said, one.place)
@@ -199,7 +250,7 @@ class _Session:
             return
         contract = open_backend(one.model, 1).contract
         middles = [told.median_ms or told.average_ms for told in turns]
-        slowest = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns[0].operators[:3])
+        slowest = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns[0].operators[:3]) or "not told"
         row = checked_row(
             {
                 **model_columns(contract, "tflite", precision_of(one.model), bytes_of(one.model)),

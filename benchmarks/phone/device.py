@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...runtime.caches import cache_folder
 from ...runtime.errors import InputError
 from .readings import plain_text
 
@@ -100,7 +100,7 @@ class Adb:
 
 def tool_for(abi: str, given: Path | None) -> Path:
     """LiteRT's benchmark_model for this ABI: as given, or in the cache. Raises InputError that says how to get it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "portraitnet" / "benchmark_model"
+    cache = cache_folder("benchmark_model")
     path = given or cache / abi
     if not path.is_file():
         raise InputError(

@@ -1,9 +1,9 @@
 """`portraitnet phone import`: results that a phone or another computer wrote, into the one table.
 
-Three kinds of file: the Android app's JSON, a latency CSV of `portraitnet benchmark` (a Mac's, say), and a Core ML
-performance report exported by Xcode. Apple documents no format for the last; it is taken as JSON in which durations
-stand under names that hold "prediction" and "load", with a median inside, in the unit that is told beside it. No real
-one has been read by us.
+Four kinds of file: the Android app's JSON (its sustained run goes into a table of its own), a latency CSV of
+`portraitnet benchmark` (a Mac's, say), perf.yaml of Qualcomm's AI Hub Models, and a Core ML performance report exported
+by Xcode. Apple documents no format for the last; it is taken as JSON in which durations stand under names that hold
+"prediction" and "load", with a median inside, in the unit that is told beside it. No real one has been read by us.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any
 
 from ...runtime.errors import InputError
 from ..reporting.table import read_csv
+from .aihub import read_perf
 from .readings import MAX_ROWS, checked_row, plain_text
+from .sustained import checked_stretch
 
 _MAX_BYTES = 4 << 20
 _MAX_DEPTH = 40
@@ -28,19 +30,36 @@ def read_results(path: Path, device: str = "", model: str = "") -> list[dict[str
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: no results file")
-        rows = read_csv(path) if path.suffix == ".csv" else []
-        told = [] if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
+        if path.suffix == ".csv":
+            return [_named(path, row, "computer", device) for row in read_csv(path)]
+        text = path.read_text(encoding="utf-8")
+        if path.suffix in (".yaml", ".yml"):
+            return read_perf(path, text)
+        told = json.loads(text)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor a CSV of results") from error
-    if path.suffix == ".csv":
-        return [_named(path, row, "computer", device) for row in rows]
     if isinstance(told, dict) and isinstance(told.get("rows"), list):
         return _app(path, told)
     return [_xcode(path, told, device, model)]
+
+
+def read_sustained(path: Path) -> list[dict[str, object]]:
+    """Checked stretches of the Android app's sustained run, of its first contestant; none for other files."""
+    if path.suffix != ".json":
+        return []
+    told = json.loads(path.read_text(encoding="utf-8"))
+    stretches = told.get("sustained") if isinstance(told, dict) else None
+    if not isinstance(stretches, list) or not stretches:
+        return []
+    if len(stretches) > MAX_ROWS or not all(isinstance(one, dict) for one in stretches):
+        raise InputError(f"{path}: `sustained` is not a list of stretches")
+    rows = read_results(path)
+    about = {key: rows[0].get(key, "") for key in ("machine", "model", "precision", "backend", "threads", "when")}
+    return [checked_stretch({"source": "Android app", **about, **one}) for one in stretches]
 
 
 def _app(path: Path, told: Mapping[str, Any]) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""What LiteRT's benchmark_model prints, read into figures."""
+"""What LiteRT's benchmark_model prints, read into figures: that of 2.x (CompiledModel), and the older one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...runtime.errors import InputError
 
-_DELEGATES = {"gpu": "GPU", "nnapi": "NNAPI", "cpu": "XNNPACK"}
+_DELEGATES = {"gpu": "GPU", "npu": "NPU|Dispatch", "cpu": "XNNPACK"}
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,29 @@ class ToolOutput:
 
 
 def read_tool_output(text: str, on: str) -> ToolOutput:
-    """Parse the whole output of one turn; `on` is cpu, gpu or nnapi. Raises InputError when it holds no result."""
-    timings = re.search(r"Inference timings in us: Init: ([\d.e+]+), First inference: ([\d.e+]+)", text)
+    """Parse the whole output of one turn; `on` is cpu, gpu or npu. Raises InputError when it holds no result."""
+    timings = _timings(text)
     counts = re.findall(r"^.*?count=(\d+) (.*)$", text, re.MULTILINE)
-    if not timings or not counts:
+    if timings is None or not counts:
         raise InputError(_why_not(text))
+    unknown = re.search(rf"[Uu]nconsumed cmdline flags:[^\n]*--use_{on}\b", text)
+    if unknown:
+        raise InputError(f"this benchmark_model knows no --use_{on}: take one of LiteRT 2.x")
     count, rest = counts[-1]  # the warm-up comes first
     figures = dict(re.findall(r"(\w+)=([-\d.e+]+)", rest))
     if "avg" not in figures:
         raise InputError("benchmark_model printed no average: another version of the tool?")
-    peak = re.search(r"(?:Overall peak memory footprint|Peak memory footprint) \(MB\)[^\n]*?overall=([\d.]+)", text)
+    peak = re.search(r"(?:Overall peak|Peak) memory footprint \(MB\)[^\n]*?overall=([\d.]+)", text) or re.search(
+        r"(?:Overall footprint|Peak memory usage): +([\d.]+) MB", text
+    )
     residency, refused = _residency(text, on)
     return ToolOutput(
         int(count),
         float(figures["avg"]) / 1000,
         float(figures.get("std", 0)) / 1000,
         float(figures["median"]) / 1000 if "median" in figures else None,
-        float(timings.group(2)) / 1000,
-        float(timings.group(1)) / 1000,
+        timings[1],
+        timings[0],
         float(peak.group(1)) if peak else None,
         residency,
         refused,
@@ -52,23 +57,37 @@ def read_tool_output(text: str, on: str) -> ToolOutput:
     )
 
 
+def _timings(text: str) -> tuple[float, float] | None:
+    """Milliseconds of initialisation and of the first inference."""
+    older = re.search(r"Inference timings in us: Init: ([\d.e+]+), First inference: ([\d.e+]+)", text)
+    if older:
+        return float(older.group(1)) / 1000, float(older.group(2)) / 1000
+    init = re.search(r"Model initialization: +([\d.]+) ms", text)
+    first = re.search(r"Warmup \(first\): +([\d.]+) ms", text) or re.search(r"Inference \(first\): +([\d.]+) ms", text)
+    return (float(init.group(1)), float(first.group(1))) if init and first else None
+
+
 def _residency(text: str, on: str) -> tuple[str, bool]:
     """How much of the graph the asked delegate took: "122/124 in 1", "whole", "in 44 parts"; and whether none."""
     name = _DELEGATES[on]
     taken = re.findall(
-        rf"Replacing (\d+) out of (\d+) node\(s\) with delegate \([^)]*{name}[^)]*\) node, yielding (\d+)",
+        rf"Replacing (\d+) out of (\d+) node\(s\) with delegate \([^)]*(?:{name})[^)]*\) node, yielding (\d+)",
         text,
         re.IGNORECASE,
     )
     if taken:
         nodes, total, parts = taken[-1]
         return f"{nodes}/{total} in {parts}", nodes == "0"
-    if re.search(rf"{name}[^\n]*will be completely executed by the delegate", text):
+    if re.search(rf"(?:{name})[^\n]*will be completely executed by the delegate", text):
         return "whole", False
-    partly = re.search(rf"{name}[^\n]*partially executed by the delegate w/ (\d+)", text)
+    partly = re.search(rf"(?:{name})[^\n]*partially executed by the delegate w/ (\d+)", text)
     if partly:
         return f"in {partly.group(1)} parts", False
-    return "", on != "cpu"  # XNNPACK may work unannounced; another delegate that says nothing did not take part
+    if re.search(rf"(?:{name})[^\n]*will not be executed by the delegate", text):
+        return "", True
+    # The flags ask for the whole network or an error (--require_full_delegation): a result is its proof. XNNPACK may
+    # work unannounced.
+    return ("" if on == "cpu" else "whole"), False
 
 
 def _operators(text: str) -> list[tuple[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,12 @@ from rich.progress import Progress
 from ...runtime.contract import Contract
 from ...runtime.errors import InputError
 from ...runtime.metrics import SegmentationScores
+from ...runtime.segmenter import Segmenter
 from ...train.datasets import Source, label_of, open_source
 from ...train.evaluate import evaluate
 from ...train.recipe import load_recipe
 from ..latency.contestants import open_contestant
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import markdown, provenance, write_csv
 
 BEST = "the best of them, picture by picture"
 
@@ -70,6 +71,17 @@ class Scored:
         ]
 
 
+def open_all(models: Sequence[Path], threads: int = 2) -> dict[str, Segmenter]:
+    """Every model by the name that tells it from the others."""
+    return {_name(model, models): open_contestant(model, threads) for model in models}
+
+
+def _name(model: Path, models: Sequence[Path]) -> str:
+    """The file's name; with its folder's where several are alike, as runs/a/best and runs/b/best."""
+    alike = len({other.name for other in models}) < len(models)
+    return "/".join(model.parts[-2:]) if alike else model.name
+
+
 def score(
     models: Sequence[Path], sets: Sequence[tuple[str, Source]], progress: Progress, edge_refine: bool = False
 ) -> list[Scored]:
@@ -79,7 +91,6 @@ def score(
     """
     if not models:
         raise InputError("name the models to score: .safetensors, .onnx, .tflite, .mlpackage or bundles' folders")
-    alike = len({model.name for model in models}) < len(models)  # runs/a/best and runs/b/best
     scored = []
     for label, source in sets:
         for model in models:
@@ -91,8 +102,7 @@ def score(
                 )
             task = progress.add_task(f"{label}, {model.name}", total=len(source))
             scores = evaluate(segmenter, source, partial(progress.advance, task))
-            file = "/".join(model.parts[-2:]) if alike else model.name
-            scored.append(Scored(label, file, segmenter.contract, scores))
+            scored.append(Scored(label, _name(model, models), segmenter.contract, scores))
     return scored
 
 
@@ -169,6 +179,32 @@ def cross_table(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
     for row in rows:
         matrix.setdefault(row["file"], {"file": row["file"]})[str(row["set"])] = row[metric]
     return list(matrix.values())
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of accuracy_NAME.csv as Markdown: a line for each file, a column for each set."""
+    if headline(rows) == "fg_iou_per_image":
+        return by_set(rows)
+    matrix = cross_table(rows)
+    return markdown(matrix, {key: key for key in matrix[0]})
+
+
+def by_set(
+    rows: Sequence[Mapping[str, str]],
+    heading: str = "file",
+    name: Callable[[Mapping[str, str]], str] = lambda row: row["file"],
+) -> str:
+    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        line = lines.setdefault(name(row), {heading: name(row)})
+        mean, median, boundary = (
+            "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
+            for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
+        )
+        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
+        line[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
+    return markdown(list(lines.values()), {key: key for key in next(iter(lines.values()))})
 
 
 def write_cross_table(scored: Sequence[Scored], out: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from ...train.datasets import Source
 from ..latency.clip import sample_portrait
 from ..latency.contestants import open_contestant
 from ..latency.timing import interleave
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import formatted, provenance, write_csv
 from .accuracy import score
 
 _FRAME = (720, 1280)
@@ -76,3 +76,21 @@ def refinement_ms(threads: int, runs: int = 40) -> float:
     finally:
         cv2.setNumThreads(before)
     return refined.median_ms - plain.median_ms
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of edges.csv as Markdown: foreground and boundary IoU and alpha's error, plain and refined."""
+    return formatted(
+        rows,
+        {
+            "held-out set": "{set}",
+            "images": "{images:.0f}",
+            "fg IoU": "{fg_iou_per_image_plain:.4f}",
+            "refined fg IoU": "{fg_iou_per_image_refined:.4f}",
+            "boundary IoU": "{boundary_iou_plain:.4f}",
+            "refined boundary IoU": "{boundary_iou_refined:.4f}",
+            "alpha error": "{alpha_error:.4f}",
+            "with levels": "{alpha_error_levels:.4f}",
+            "refined": "{alpha_error_refined:.4f}",
+        },
+    )

@@ -5,7 +5,7 @@ Skin tone, age and sex cannot be told from a mask, and are not guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from rich.progress import Progress
 from ...runtime.metrics import IGNORE
 from ...train.datasets import Source, Subset, is_portrait
 from ...train.datasets.base import OnCanvas, letterboxed
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import markdown, provenance, write_csv
 from .accuracy import Scored, score
 
 _DARK, _BRIGHT = 60, 170  # mean luma (0..255) of the person
@@ -105,3 +105,14 @@ def _row(one: Scored, group: str, chosen: list[int]) -> dict[str, object]:
         "boundary_iou": float(np.array(one.scores.boundary)[chosen].mean()),
         **provenance(),
     }
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of fairness.csv as Markdown: foreground IoU, a line for each group, a column for each model."""
+    several = len({row["set"] for row in rows}) > 1
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        named = {"set": row["set"]} if several else {}
+        line = lines.setdefault((row["set"], row["group"]), {**named, "group": row["group"], "images": row["images"]})
+        line[Path(row["file"]).stem] = f"{float(row['fg_iou_per_image']):.3f}"
+    return markdown(list(lines.values()), {key: key for line in lines.values() for key in line})

@@ -6,7 +6,7 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from ...runtime.metrics import edge_band_iou, flicker
 from ...runtime.segmenter import Segmenter
 from ...train.datasets import Source
 from ..latency.contestants import open_contestant
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import formatted, provenance, write_csv
 
 FRAMES = 45
 SIZE = (240, 320)
@@ -99,3 +99,19 @@ def measure(segmenter: Segmenter, clip: Sequence[tuple[np.ndarray, np.ndarray]])
             np.mean([edge_band_iou(alpha > 0.5, truth) for alpha, truth in zip(inner, truths, strict=True)])
         )
     return scores
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows of flicker.csv as Markdown: flicker and edge band IoU, plain and smoothed."""
+    return formatted(
+        rows,
+        {
+            "camera": "{camera}",
+            "clips": "{clips:.0f}",
+            "flicker": "{flicker_plain:.4f}",
+            "smoothed": "{flicker_smoothed:.4f}",
+            "less": "{flicker_ratio:.1f}x",
+            "edge band IoU": "{edge_iou_plain:.4f}",
+            "smoothed edge band IoU": "{edge_iou_smoothed:.4f}",
+        },
+    )

@@ -17,9 +17,10 @@ import numpy as np
 
 from ...runtime.errors import InputError
 from ..latency.timing import IQR_OF_NORMAL
-from .table import name_of, read_csv
+from .table import names_of, read_csv
 
 _DRAWS = 4000
+_FEWEST = 5  # rounds below which nothing is claimed
 _Z = 1.96  # 95 % of a normal distribution lie within so many standard errors
 _BLOCK = 5  # rounds that are drawn together
 _MEDIAN_ERROR = 1.2533  # standard error of a median, in standard errors of the mean
@@ -37,7 +38,9 @@ class Change:
     high: float
 
     def verdict(self, threshold: float = 0.0) -> str:
-        """slower, faster, or same; a change counts when its whole interval lies beyond `threshold` (0.05: 5 %)."""
+        """slower, faster, same, or too few rounds; the whole interval must lie beyond `threshold` (0.05: 5 %)."""
+        if not math.isfinite(self.high):
+            return "too few rounds"
         if self.low > 1 + threshold:
             return "slower"
         return "faster" if self.high < 1 / (1 + threshold) else "same"
@@ -97,7 +100,7 @@ def comparison_rows(comparison: Comparison, threshold: float) -> list[dict[str, 
             "before ms": f"{change.before_ms:.2f}",
             "after ms": f"{change.after_ms:.2f}",
             "ratio": f"{change.ratio:.3f}",
-            "95 % interval": f"{change.low:.3f} to {change.high:.3f}",
+            "95 % interval": f"{change.low:.3f} to {change.high:.3f}" if math.isfinite(change.high) else "unknown",
             "verdict": change.verdict(threshold),
         }
         for change in sorted(comparison.changes, key=lambda change: -change.ratio)
@@ -105,7 +108,9 @@ def comparison_rows(comparison: Comparison, threshold: float) -> list[dict[str, 
 
 
 def _bootstrap(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
-    """Ratio of the medians, and its 95 % interval by resampling blocks of rounds."""
+    """Ratio of the medians, and its 95 % interval by resampling blocks; 0 to infinity where rounds are too few."""
+    if min(len(before), len(after)) < _FEWEST:
+        return float(np.median(after) / np.median(before)), 0.0, math.inf
     rng = np.random.default_rng(0)
     ratios = _resampled_medians(after, rng) / _resampled_medians(before, rng)
     low, high = np.percentile(ratios, [2.5, 97.5])
@@ -121,15 +126,20 @@ def _resampled_medians(times: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 def _from_quartiles(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[float, float, float]:
     ratio = _median(after) / _median(before)
+    if min(_runs(before), _runs(after)) < _FEWEST:
+        return ratio, 0.0, math.inf
     spread = math.hypot(_relative_error(before), _relative_error(after))
     return ratio, ratio * math.exp(-_Z * spread), ratio * math.exp(_Z * spread)
 
 
 def _relative_error(row: Mapping[str, str]) -> float:
     """Standard error of a row's median, as a share of it, as if its times were normal and independent."""
-    runs = max(1.0, float(row.get("runs") or 1))
     deviation = float(row.get("iqr_ms") or 0) / IQR_OF_NORMAL
-    return _MEDIAN_ERROR * deviation / math.sqrt(runs) / _median(row)
+    return _MEDIAN_ERROR * deviation / math.sqrt(_runs(row)) / _median(row)
+
+
+def _runs(row: Mapping[str, str]) -> float:
+    return float(row.get("runs") or 1)
 
 
 def _median(row: Mapping[str, str]) -> float:
@@ -139,11 +149,12 @@ def _median(row: Mapping[str, str]) -> float:
 def _named(path: Path) -> dict[str, dict[str, str]]:
     rows = read_csv(path)
     try:
-        several = len({row.get("machine") for row in rows}) > 1  # phones.csv holds many devices
-        named = {name_of(row) + (f" {row['machine']}" if several else ""): row for row in rows}
-        if not named or not all(_median(row) > 0 for row in rows):
+        named = dict(zip(names_of(rows), rows, strict=True))
+        if not named or not all(0 < _median(row) < math.inf for row in rows):
             raise ValueError("no times")
-    except (KeyError, ValueError) as error:
+        for row in rows:
+            _relative_error(row)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{path} is no latency CSV of `portraitnet benchmark` ({error})") from error
     return named
 
@@ -158,9 +169,12 @@ def _rounds(path: Path) -> dict[str, np.ndarray]:
         return {}
     rows: Sequence[Mapping[str, str]] = read_csv(_rounds_file(path))
     try:
-        return {
+        times = {
             name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else ()) if name != "round"
         }
+        if not all((values > 0).all() and np.isfinite(values).all() for values in times.values()):
+            raise ValueError("a time is not above 0")
+        return times
     except (TypeError, ValueError) as error:
         raise InputError(f"{_rounds_file(path)} is damaged: {error}") from error
 

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 from ...runtime.files import write_beside
 
 _COLOURS = {"tflite": "#2a6fdb", "onnx": "#d9822b", "torch": "#8c8c8c", "executorch": "#3a9d6e", "coreml": "#a0529c"}
+_LEAST_SPAN = 0.05  # of IoU on an axis: smaller differences must look small
 _MARKERS = {"fp32": "o", "fp16": "s", "int8": "^", "?": "x"}
 
 
@@ -101,26 +102,65 @@ def _pareto(rows: Sequence[Mapping[str, str]], threads: int, inches: tuple[float
     points = [(float(row["median_ms"]), float(row["fg_iou_per_image"])) for row in known]
     axes.step(*zip(*front(points), strict=True), where="post", color="#bbb", zorder=1)
     models = list(dict.fromkeys(row["model"] for row in known))
-    named: set[str] = set()
+    named: dict[str, str] = {}
     for row, place in zip(known, points, strict=True):
         colour = f"C{models.index(row['model']) % 10}" if len(models) > 1 else _COLOURS.get(row["format"], "#666")
         size = 20 + 8 * (float(row["bytes"]) / 1e6) ** 0.7
         axes.scatter(*place, s=size, color=colour, marker=_MARKERS.get(row["precision"], "x"), alpha=0.8, zorder=2)
-        name = row["model"] if len(models) > 1 else f"{row['format']} {row['precision']}"
-        if name not in named:
-            named.add(name)
-            axes.annotate(name[:40], place, (6, 8), textcoords="offset points", fontsize=8, parse_math=False)
-    for precision in dict.fromkeys(row["precision"] for row in known):
+        named.setdefault(row["model"] if len(models) > 1 else row["format"], colour)
+    # In a legend, since names beside the points cover each other: contestants of one network lie close together.
+    names = [axes.scatter([], [], s=40, color=colour, marker="D", label=name[:40]) for name, colour in named.items()]
+    figure.legend(
+        handles=names, fontsize=8, loc="outside lower center", ncols=max(2, int(inches[0] / 2.3)), frameon=False
+    )
+    kinds = [
         axes.scatter([], [], s=40, color="#666", marker=_MARKERS.get(precision, "x"), label=precision)
+        for precision in dict.fromkeys(row["precision"] for row in known)
+    ]
     axes.set_xlabel(f"median milliseconds per picture, {threads} thread{'s' * (threads > 1)}")
     axes.set_ylabel("foreground IoU per image")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
     axes.margins(0.16)
+    axes.set_ylim(accuracy_limits([accuracy for _, accuracy in points]))
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, title="area: file size")
+    axes.legend(handles=kinds, fontsize=8, title="area: file size", title_fontsize=8)
     return figure
+
+
+def accuracy_limits(accuracies: Sequence[float]) -> tuple[float, float]:
+    """Limits of an axis of shares: every value inside with a margin, and small differences drawn small."""
+    low, high = min(accuracies), max(accuracies)
+    span = max(high - low, _LEAST_SPAN)
+    middle = (low + high) / 2
+    top = min(middle + 0.66 * span, 1 + 0.1 * span)
+    return top - 1.32 * span, top
+
+
+def plot_published(
+    path: Path, rows: Sequence[Mapping[str, str]], scores: Mapping[str, float], threads: int = 1
+) -> None:
+    """mIoU as others published it (by model) against our milliseconds; a colour for each model, a mark each format."""
+    known = [row for row in rows if row["model"] in scores and int(row["threads"]) == threads]
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    kinds = list(dict.fromkeys(f"{row['format']} {row['precision']}" for row in known))
+    for number, model in enumerate(dict.fromkeys(row["model"] for row in known)):
+        own = [row for row in known if row["model"] == model]
+        for row in own:
+            mark = "osD^v<>P"[kinds.index(f"{row['format']} {row['precision']}") % 8]
+            axes.scatter(float(row["median_ms"]), scores[model], color=f"C{number}", marker=mark, alpha=0.8)
+        fastest = min(float(row["median_ms"]) for row in own)
+        name = model.removesuffix("_cityscapes")
+        axes.annotate(name, (fastest, scores[model]), (4, 6), textcoords="offset points", fontsize=8)
+    for number, kind in enumerate(kinds):
+        axes.scatter([], [], color="#666", marker="osD^v<>P"[number % 8], label=kind)
+    axes.set_xlabel(f"median milliseconds per picture, ours, {threads} thread{'s' * (threads > 1)}")
+    axes.set_ylabel("mIoU on Cityscapes, published, not ours")
+    axes.set_xscale("log")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)
+    _save(figure, path)
 
 
 def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) -> None:
@@ -163,18 +203,38 @@ def plot_roofline(path: Path, rows: Sequence[Mapping[str, str]], labelled: int) 
 
 
 def plot_training(path: Path, steps: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]]) -> None:
-    """Loss of every step, and foreground IoU of every evaluation."""
+    """Loss of every step; foreground IoU, or mIoU of more than two classes, of every evaluation."""
     figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
     axes.plot([r["step"] for r in steps], [r["loss"] for r in steps], color="#2a6fdb", linewidth=0.9)
     axes.set_xlabel("step")
     axes.set_ylabel("loss", color="#2a6fdb")
     axes.spines[["top"]].set_visible(False)
     right = axes.twinx()
-    for name in [key for key in scores[0] if key.endswith("fg_iou_per_image")] if scores else []:
+    columns = list(scores[0]) if scores else []
+    metric = "miou" if any(key.endswith("/miou") for key in columns) else "fg_iou_per_image"
+    for name in [key for key in columns if key.endswith(f"/{metric}")]:
         right.plot([r["step"] for r in scores], [r[name] for r in scores], "o-", label=name, color="#d9822b")
-    right.set_ylabel("foreground IoU, held out", color="#d9822b")
+    right.set_ylabel(f"{metric}, held out", color="#d9822b")
     right.set_ylim(0, 1)
     right.spines[["top"]].set_visible(False)
+    _save(figure, path)
+
+
+def plot_scores(path: Path, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """The headline score of each evaluation over a run's steps: mIoU where a run has it, else foreground IoU."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = set()
+    for run, rows in runs.items():
+        columns = list(rows[0]) if rows else []
+        metric = "/miou" if any(name.endswith("/miou") for name in columns) else "/fg_iou_per_image"
+        for column in (name for name in columns if name.endswith(metric)):
+            names.add(metric.removeprefix("/"))
+            label = f"{run}, {column.removesuffix(metric)}"
+            axes.plot([row["step"] for row in rows], [row[column] for row in rows], "o-", markersize=3, label=label)
+    axes.set_xlabel("step")
+    axes.set_ylabel(" or ".join(sorted(names)) + ", held out")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)
     _save(figure, path)
 
 

@@ -10,35 +10,50 @@ from pathlib import Path
 from ...runtime.errors import InputError
 from ...runtime.files import write_text
 from . import readme_accuracy as accuracy
+from . import readme_phones as phone
 from . import readme_speed as cost
+from .table import read_csv
 
 Section = Callable[[Path], str]
+
+
+def _measured(table: Section, file: str) -> Section:
+    """A section: `table`, and the machines that the results file names."""
+
+    def section(results: Path) -> str:
+        machines = "; ".join(dict.fromkeys(row["machine"] for row in read_csv(results / f"{file}.csv")))
+        return f"{table(results)}\n\nMeasured on: {machines} (`results/{file}.csv`)."
+
+    return section
+
+
 PAGES: dict[str, dict[str, Section]] = {
-    "README.md": {"models": accuracy.models},
-    "runtime/weights/README.md": {"scores": accuracy.card},
+    "README.md": {"models": _measured(accuracy.models, "latency_224x224"), "phones": phone.front_page},
+    "runtime/weights/README.md": {"scores": _measured(accuracy.card, "accuracy_mobile")},
     "docs/benchmarks/accuracy.md": {
-        "accuracy": accuracy.accuracy,
-        "peers": accuracy.peers,
-        "fairness": accuracy.fairness,
-        "edges": accuracy.edges,
-        "flicker": accuracy.steadiness,
+        "accuracy": _measured(accuracy.accuracy, "accuracy_mobile"),
+        "peers": _measured(accuracy.peers, "accuracy_peers"),
+        "fairness": _measured(accuracy.fairness, "fairness"),
+        "edges": _measured(accuracy.edges, "edges"),
+        "flicker": _measured(accuracy.steadiness, "flicker"),
     },
     "docs/benchmarks/speed.md": {
-        "latency": cost.latency,
-        "speed": cost.speed,
-        "live": cost.live,
-        "artefacts": cost.artefacts,
-        "avx2": cost.avx2,
-        "roofline": cost.roofline,
-        "border": cost.border,
-        "arm": cost.arm,
+        "latency": _measured(cost.latency, "latency_224x224"),
+        "speed": cost.speed,  # a machine in each line
+        "live": _measured(cost.live, "live_720p"),
+        "artefacts": _measured(cost.artefacts, "latency_224x224"),
+        "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
+        "roofline": _measured(cost.roofline, "roofline_mobile_int8"),
+        "border": _measured(cost.border, "latency_border"),
+        "arm": _measured(cost.arm, "arm_instructions"),
+        "phones": phone.phones,
     },
     "docs/benchmarks/experiments.md": {
-        "encoders": accuracy.encoders,
-        "architectures": accuracy.architectures,
-        "cross": accuracy.cross,
-        "ablation": accuracy.ablation,
-        "faces": accuracy.faces,
+        "encoders": _measured(accuracy.encoders, "latency_128x128"),
+        "architectures": _measured(accuracy.architectures, "accuracy_rivals_voc"),
+        "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
+        "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
+        "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
     },
 }
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ...runtime.shipped import SHIPPED
+from ..quality import edges as edges_benchmark
+from ..quality import fairness as fairness_benchmark
+from ..quality import flicker
+from ..quality.accuracy import by_set
 from .table import formatted, markdown, read_csv, run_of
-
-_FOR = {
-    "nano": "live video; the slowest phones",
-    "small": "live video; portraits",
-    "mobile": "the default: several or small people, int8",
-    "large": "photographs",
-}
 
 
 def models(results: Path) -> str:
@@ -24,12 +22,12 @@ def models(results: Path) -> str:
     }
     scores = {(row["file"], row["set"]): row for row in read_csv(results / "accuracy_mobile.csv")}
     rows = []
-    for name, purpose in _FOR.items():
-        fastest, file = latencies[f"portraitnet-{name}"], f"portraitnet-{name}.tflite"
+    for model in SHIPPED:
+        fastest, file = latencies[model.file().stem], model.file().name
         rows.append(
             {
-                "model": f"`{name}`",
-                "for": purpose,
+                "model": f"`{model.name}`",
+                "for": model.use,
                 "input": f"{fastest['height']}x{fastest['width']}",
                 "MB": f"{int(fastest['bytes']) / 1e6:.1f}",
                 "ms": f"{float(fastest['median_ms']):.1f}",
@@ -48,19 +46,19 @@ def card(results: Path) -> str:
             name = Path(row["file"]).stem.removeprefix("portraitnet-")
             shown = table.setdefault(name, {"model": f"`{name}`"})
             shown[f"{row['set']} ({row['images']})"] = f"{float(row['fg_iou_per_image']):.3f}"
-    rows = [table[name] for name in _FOR]
+    rows = [table[model.name] for model in SHIPPED]
     return markdown(rows, {key: key for key in rows[0]})
 
 
 def accuracy(results: Path) -> str:
     """Foreground and boundary IoU of every shipped artefact on the held-out sets."""
-    return _by_set("file", read_csv(results / "accuracy_mobile.csv"), lambda row: row["file"])
+    return by_set(read_csv(results / "accuracy_mobile.csv"))
 
 
 def peers(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
     rows = [*read_csv(results / "accuracy_peers.csv"), *read_csv(results / "accuracy_peers_best.csv")]
-    return _by_set("model", rows, lambda row: Path(row["file"]).stem)
+    return by_set(rows, "model", lambda row: Path(row["file"]).stem)
 
 
 def encoders(results: Path) -> str:
@@ -139,60 +137,17 @@ def ablation(results: Path) -> str:
 
 def steadiness(results: Path) -> str:
     """Flicker of the shipped model, plain and smoothed."""
-    return formatted(
-        read_csv(results / "flicker.csv"),
-        {
-            "camera": "{camera}",
-            "clips": "{clips:.0f}",
-            "flicker": "{flicker_plain:.4f}",
-            "smoothed": "{flicker_smoothed:.4f}",
-            "less": "{flicker_ratio:.1f}x",
-            "edge band IoU": "{edge_iou_plain:.4f}",
-            "smoothed edge band IoU": "{edge_iou_smoothed:.4f}",
-        },
-    )
+    return flicker.table(read_csv(results / "flicker.csv"))
 
 
 def edges(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model, plain and with refined edges."""
-    return formatted(
-        read_csv(results / "edges.csv"),
-        {
-            "held-out set": "{set}",
-            "images": "{images:.0f}",
-            "fg IoU": "{fg_iou_per_image_plain:.4f}",
-            "refined fg IoU": "{fg_iou_per_image_refined:.4f}",
-            "boundary IoU": "{boundary_iou_plain:.4f}",
-            "refined boundary IoU": "{boundary_iou_refined:.4f}",
-            "alpha error": "{alpha_error:.4f}",
-            "with levels": "{alpha_error_levels:.4f}",
-            "refined": "{alpha_error_refined:.4f}",
-        },
-    )
+    return edges_benchmark.table(read_csv(results / "edges.csv"))
 
 
 def fairness(results: Path) -> str:
-    """Foreground IoU by lighting, number of people and framing on the set of people, ours and a peer."""
-    table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "fairness.csv"):
-        if row["set"] == "people":
-            shown = table.setdefault(row["group"], {"group": row["group"], "images": row["images"]})
-            shown[Path(row["file"]).stem] = f"{float(row['fg_iou_per_image']):.3f}"
-    return markdown(list(table.values()), {key: key for key in table["all"]})
-
-
-def _by_set(heading: str, rows: Sequence[Mapping[str, str]], name: Callable[[Mapping[str, str]], str]) -> str:
-    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
-    table: dict[str, dict[str, str]] = {}
-    for row in rows:
-        shown = table.setdefault(name(row), {heading: name(row)})
-        mean, median, boundary = (
-            "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
-            for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
-        )
-        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
-        shown[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
-    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+    """Foreground IoU by lighting, number of people and framing on the set of people, ours and peers."""
+    return fairness_benchmark.table([row for row in read_csv(results / "fairness.csv") if row["set"] == "people"])
 
 
 def _spread(scores: Sequence[tuple[float, float]]) -> str:

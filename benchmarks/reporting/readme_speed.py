@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..latency.roofline import slowest
-from .table import formatted, latency_markdown, markdown, read_csv
+from .. import arm as arm_benchmark
+from ..latency import live as live_benchmark
+from ..latency import roofline as roofline_benchmark
+from .table import latency_markdown, markdown, read_csv
 
 _RUN_AS = {"LiteRT/XNNPACK": ("int8", "fp16"), "onnxruntime": ("fp32",)}  # what people run, by backend
 
@@ -48,99 +52,59 @@ def avx2(results: Path) -> str:
 
 
 def speed(results: Path) -> str:
-    """The ratios and rates that the project promises, from their results files."""
+    """The ratios and rates that the project promises, from their results files; each with its machine."""
+    latencies, live_rows = read_csv(results / "latency_224x224.csv"), read_csv(results / "live_720p.csv")
+    videos, training_rows = read_csv(results / "video_720p.csv"), read_csv(results / "training_portraitnet_mobile.csv")
     timed = {
-        (r["format"], r["precision"]): float(r["median_ms"])
-        for r in read_csv(results / "latency_224x224.csv")
+        r["precision"]: float(r["median_ms"])
+        for r in latencies
         if r["threads"] == "1" and r["model"] == "portraitnet-mobile" and r["backend"] == "LiteRT/XNNPACK"
     }
-    video: dict[str, list[float]] = {r["background"]: [] for r in read_csv(results / "video_720p.csv")}
-    for row in read_csv(results / "video_720p.csv"):
-        video[row["background"]].append(float(row["frames_per_second"]))
-    start = {r["command"]: float(r["median_s"]) for r in read_csv(results / "startup.csv")}
-    training = {r["what"]: r for r in read_csv(results / "training_portraitnet_mobile.csv")}
-    fed = training["training"]
-    middle = {name: sorted(rates)[len(rates) // 2] for name, rates in video.items()}
-    webcam = [row for row in read_csv(results / "live_720p.csv") if row["threads"] == "2"]
-    rows = [
-        {
-            "what": "TFLite int8 against float32, 1 thread, median",
-            "figure": f"{timed['tflite', 'int8'] / timed['tflite', 'fp32']:.2f}x",
-            "command": "`portraitnet benchmark latency BUNDLE --rivals`",
-        },
-        *(
-            {
-                "what": f"live at 720p, {row['contestant'].removeprefix('portraitnet-')}, `webcam --threads 2`",
-                "figure": f"{float(row['frames_per_second']):.0f} frames/s",
-                "command": "`portraitnet benchmark live` ([details](#live-at-720p))",
-            }
-            for row in webcam
-        ),
-        *(
-            {
-                "what": f"`run` on a 1280x720 clip, 2 threads, background {name}",
-                "figure": f"{rate:.0f} frames/s",
-                "command": "`portraitnet benchmark video`",
-            }
-            for name, rate in middle.items()
-        ),
-        *(
-            {"what": f"`{name}`", "figure": f"{seconds:.2f} s", "command": "`portraitnet benchmark startup`"}
-            for name, seconds in start.items()
-        ),
+    lines = [
+        _line(
+            "TFLite int8 against float32, 1 thread, median",
+            f"{timed['int8'] / timed['fp32']:.2f}x",
+            "latency BUNDLE --rivals",
+            latencies,
+        )
     ]
-    rows.append(
-        {
-            "what": f"training on {fed['device']}, batch {fed['batch']} at 224x224; of the network alone on one batch",
-            "figure": f"{float(fed['images_per_second']):.0f} images/s; {float(fed['of_the_network_alone']):.2f}x",
-            "command": "`portraitnet benchmark training --data DIR`",
-        }
-    )
-    return markdown(rows, {"what": "what", "figure": "measured", "command": "command"})
+    for row in live_rows:
+        if row["threads"].startswith("live, 1"):
+            name = row["contestant"].removeprefix("portraitnet-")
+            figure = (
+                f"{float(row['frames_per_second']):.0f} frames/s, {float(row['cpu_ms_per_frame']):.1f} ms of CPU each"
+            )
+            lines.append(_line(f"`webcam` at 720p, {name}, as fast as it goes", figure, "live", [row]))
+    rates: dict[tuple[str, str], list[float]] = {}
+    for row in videos:
+        rates.setdefault((row["threads"], row["background"]), []).append(float(row["frames_per_second"]))
+    for (threads, background), values in rates.items():
+        what = f"`run` on a 1280x720 clip, {threads} threads, background {background}"
+        lines.append(_line(what, f"{statistics.median(values):.0f} frames/s", "video", videos))
+    for row in read_csv(results / "startup.csv"):
+        lines.append(_line(f"`{row['command']}`", f"{float(row['median_s']):.2f} s", "startup", [row]))
+    fed = next(row for row in training_rows if row["what"] == "training")
+    what = f"training on {fed['device']}, batch {fed['batch']} at 224x224; of the network alone on one batch"
+    figure = f"{float(fed['images_per_second']):.0f} images/s; {float(fed['of_the_network_alone']):.2f}x"
+    lines.append(_line(what, figure, "training --data DIR", training_rows))
+    return markdown(lines, {key: key for key in lines[0]})
+
+
+def _line(what: str, figure: str, command: str, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    machine = "; ".join(dict.fromkeys(row["machine"] for row in rows))
+    return {"what": what, "measured": figure, "command": f"`portraitnet benchmark {command}`", "machine": machine}
 
 
 def live(results: Path) -> str:
-    """The live pipeline at 720p: rate, delay, memory; and compositing by itself."""
-    rows, measured = [], read_csv(results / "live_720p.csv")
-    for row in measured:
-        if row["delay_ms"]:
-            rows.append(
-                {
-                    "model": row["contestant"],
-                    "threads": row["threads"],
-                    "frames/s": f"{float(row['frames_per_second']):.0f}",
-                    "delay at 30 frames/s": f"{float(row['delay_ms']):.0f} ms",
-                    "memory grew by": f"{float(row['growth_mb']):.1f} MB in {row['soak_frames']} frames",
-                }
-            )
-    composed, copy = (float(measured[0][key]) for key in ("laying_on_ms", "copy_of_as_many_bytes_ms"))
-    return (
-        f"{markdown(rows, {key: key for key in rows[0]})}\n\n"
-        f"Compositing by itself: {composed:.2f} ms; a copy of as many bytes: {copy:.2f} ms ({composed / copy:.2f}x)."
-    )
+    """Pipelines at 720p beside MediaPipe's: rate, processor time, delay, memory."""
+    return live_benchmark.table(read_csv(results / "live_720p.csv"))
 
 
 def arm(results: Path) -> str:
     """Instructions of one inference on emulated ARM cores."""
-    table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "arm_instructions.csv"):
-        name = f"{row['model']}{' *' if row['weights'] == 'random' else ''}"
-        shown = table.setdefault(name, {"model, int8": name, "M MACs": f"{int(row['macs']) / 1e6:.0f}"})
-        shown[f"{row['core']}, M instructions"] = f"{float(row['million_instructions']):.0f}"
-        shown["differs from x86 by"] = f"{float(row['largest_difference']):.0f}"
-    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+    return arm_benchmark.table(read_csv(results / "arm_instructions.csv"))
 
 
 def roofline(results: Path) -> str:
     """The slowest layers of the shipped int8 model, and the whole of it."""
-    rows = read_csv(results / "roofline_mobile_int8.csv")
-    return formatted(
-        [*slowest(rows), rows[-1]],
-        {
-            "layer": "{layer}",
-            "ms": "{median_ms:.2f}",
-            "M MACs": "{million_macs:.1f}",
-            "share of its limit": "{share_of_limit:.2f}",
-            "limit": "{bound}",
-        },
-    )
+    return roofline_benchmark.table(read_csv(results / "roofline_mobile_int8.csv"))

@@ -24,17 +24,17 @@ _THREADS = "1"  # what the Pareto plot and the bars are drawn for, when there is
 
 # What gives a file of that name; {} are filled from the file itself.
 _COMMANDS = {
-    r"latency_sizes": "portraitnet benchmark CHECKPOINTS --size {sizes} --threads {threads} --runs {runs}",
-    r"latency_.*": "portraitnet benchmark MODELS --threads {threads} --runs {runs}",
-    r"roofline_.*": "portraitnet benchmark MODEL.tflite --what roofline --threads {threads} --runs {runs}",
+    r"latency_sizes": "portraitnet benchmark latency CHECKPOINTS --size {sizes} --threads {threads} --runs {runs}",
+    r"latency_.*": "portraitnet benchmark latency MODELS --threads {threads} --runs {runs}",
+    r"roofline_.*": "portraitnet benchmark roofline MODEL.tflite --threads {threads} --runs {runs}",
     r"phones": "portraitnet phone web, portraitnet phone adb, portraitnet phone import FILES",
-    r"arm_instructions": "portraitnet benchmark MODELS --what arm",
-    r"accuracy_.*": "portraitnet benchmark MODELS --what accuracy --data DIR",
-    r"(fairness|edges|flicker)": "portraitnet benchmark MODELS --what {stem} --data DIR",
-    r"live_720p": "portraitnet benchmark --what live --runs {turns} --soak {soak_frames} --mediapipe-python PYTHON",
-    r"video_720p": "portraitnet benchmark --what video",
-    r"training_.*": "portraitnet benchmark --what training --data DIR",
-    r"startup": "portraitnet benchmark --what startup",
+    r"arm_instructions": "portraitnet benchmark arm MODELS",
+    r"accuracy_.*": "portraitnet benchmark accuracy MODELS --data DIR",
+    r"(fairness|edges|flicker)": "portraitnet benchmark {stem} MODELS --data DIR",
+    r"live_720p": "portraitnet benchmark live MODELS --turns {turns} --soak {soak_frames} --mediapipe-python PYTHON",
+    r"video_720p": "portraitnet benchmark video MODELS --threads {threads}",
+    r"training_.*": "portraitnet benchmark training --data DIR",
+    r"startup": "portraitnet benchmark startup --repeats {runs}",
 }
 
 
@@ -72,7 +72,9 @@ def write_report(folder: Path, page: Path) -> Path:
     found = [_read(path) for path in sorted(folder.glob("*.csv")) if not path.stem.endswith("_rounds")]
     files = [results for results in found if results is not None]
     if not files:
-        raise InputError(f"{folder} holds no results; measure first: portraitnet benchmark MODELS --out {folder}")
+        raise InputError(
+            f"{folder} holds no results; measure first: portraitnet benchmark latency MODELS --out {folder}"
+        )
     latencies = [results for results in files if results.stem.startswith("latency")]
     strips = [results for results in files if results.stem.startswith("roofline")]
     others = [r for r in files if r not in latencies and r not in strips and r.stem not in _DEVICE_FILES]

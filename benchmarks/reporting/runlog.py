@@ -1,4 +1,4 @@
-"""`portraitnet benchmark RUNS --what runs`: a log of training runs, the failed and the stopped ones too."""
+"""`portraitnet benchmark runs RUNS`: a log of training runs, the failed and the stopped ones too."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any
 import yaml
 
 from ...runtime.errors import InputError
+from ...train.engine.history import read_history
 from .table import read_csv, write_csv
 
-_SCORE = "/fg_iou_per_image"
+_PORTRAIT, _PARSING = "/fg_iou_per_image", "/miou"
+# A part of the loss is told by its column of steps.csv, under the weight's name in a recipe.
+_ALWAYS = ("hard_threshold", "hard_pixels", "temperature")
 
 
 def log_runs(runs: Sequence[Path], out: Path) -> Path:
     """Write or update runs.csv in `out`, a row for each run folder; rows of other runs stay. Returns its path.
 
-    A row tells the recipe's main choices, the steps planned and done, and the foreground IoU per image on each held-out
-    set at the last evaluation. Raises InputError for a folder that is no run of ours.
+    A row has the recipe's main choices, the steps planned and done, and the headline score on each held-out set at the
+    last evaluation: foreground IoU per image, or mIoU of more than two classes (`score` says which). Beside it,
+    runs.png draws the scores of these runs over their steps. Raises InputError for a folder that is no run of ours.
     """
     if not runs:
         raise InputError("name at least one run's folder, as `portraitnet train` makes them")
@@ -28,11 +32,23 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
         row = _row(run)
         rows[str(row["run"])] = row
     write_csv(path, list(rows.values()))
+    curves = {run.resolve().name: read_history(run / "scores.csv") for run in runs}
+    if any(curves.values()):
+        from .plots import plot_scores
+
+        plot_scores(path.with_suffix(".png"), curves)
     return path
 
 
-def _is_weight(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _losses(loss: dict[str, Any], steps: Sequence[dict[str, str]]) -> str:
+    """The losses that took part: their weight is above zero, and some step has a value (a head or teacher may lack)."""
+    parts = []
+    for name, weight in loss.items():
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight <= 0 or name in _ALWAYS:
+            continue
+        if any(float(step.get(name) or 0) for step in steps):
+            parts.append(f"{name}={weight}")
+    return " ".join(parts)
 
 
 def _row(run: Path) -> dict[str, object]:
@@ -42,6 +58,7 @@ def _row(run: Path) -> dict[str, object]:
         steps = read_csv(run / "steps.csv")
         # A run that was stopped before its first evaluation has no scores, and is told all the same.
         scores = read_csv(run / "scores.csv") if (run / "scores.csv").is_file() else []
+        headline = _PARSING if len(model.get("classes") or ()) > 2 else _PORTRAIT
         done = int(steps[-1]["step"]) + 1 if steps else 0
         return {
             "run": run.resolve().name,
@@ -49,7 +66,7 @@ def _row(run: Path) -> dict[str, object]:
             "architecture": model["architecture"],
             "encoder": model["encoder"],
             "from": Path(schedule.get("start_from") or model["encoder_weights"]).name,
-            "losses": " ".join(f"{name}={value}" for name, value in recipe["loss"].items() if _is_weight(value)),
+            "losses": _losses(recipe["loss"], steps),
             "learning_rate": recipe["optimizer"]["learning_rate"],
             "size": "x".join(map(str, data["size"])),
             "sets": " ".join(Path(source["path"]).name or source["kind"] for source in data["train"]),
@@ -58,7 +75,12 @@ def _row(run: Path) -> dict[str, object]:
             "steps": schedule["steps"],
             "done": done,
             "scored_at": scores[-1]["step"] if scores else "",
-            **{key.removesuffix(_SCORE): float(v) for key, v in (scores or [{}])[-1].items() if key.endswith(_SCORE)},
+            "score": headline.removeprefix("/"),
+            **{
+                key.removesuffix(headline): float(v)
+                for key, v in (scores or [{}])[-1].items()
+                if key.endswith(headline)
+            },
         }
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -48,6 +48,23 @@ def name_of(row: Row) -> str:
     return f"{what} {size}{row['threads']}t" if row.get("threads") else f"{what} {size}".strip()
 
 
+def names_of(rows: Sequence[Row]) -> list[str]:
+    """A name for each row of latencies, all different: where two would be one, the file is added, then a number.
+
+    A file of many devices (phones.csv) has the device in every name.
+    """
+    several = len({row.get("machine") for row in rows}) > 1
+    names = [f"{name_of(row)} {row['machine']}" if several else name_of(row) for row in rows]
+    for extra in (lambda row, place: row.get("file", ""), lambda row, place: f"#{place}"):
+        seen: dict[str, int] = {}
+        twice = {name for name in names if names.count(name) > 1}
+        for index, name in enumerate(names):
+            if name in twice:
+                seen[name] = seen.get(name, 0) + 1
+                names[index] = f"{name} {extra(rows[index], seen[name])}".strip()
+    return names
+
+
 def provenance() -> dict[str, str]:
     """The machine, its frequency governor where it tells one, and the versions that a result was read on."""
     versions = []
@@ -72,14 +89,16 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a results file."""
+    """Rows of a results file. Raises InputError when it is missing or no CSV in UTF-8."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; measure it first")
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel puts a mark before the text
             return list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a table in UTF-8, as `portraitnet benchmark` writes it") from error
+        raise InputError(f"{path} is no CSV of ours: it must be text in UTF-8 ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:

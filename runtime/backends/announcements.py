@@ -5,10 +5,30 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 _lock = threading.Lock()
 _announced: set[str] = set()  # libraries that have had their say; each announces its delegate once per process
+
+
+@contextmanager
+def stderr_dropped() -> Iterator[None]:
+    """Drop what native libraries write to stderr meanwhile; exceptions still tell what went wrong."""
+    with _lock, Path(os.devnull).open("wb") as nowhere:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # closed: nothing would be seen
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def allocate(interpreter: Any) -> None:

@@ -18,6 +18,7 @@ class CoreMLBackend:
 
     contract: Contract
     model: Any
+    device = "CoreML"
 
     def __init__(self, path: Path) -> None:
         if platform.system() != "Darwin":

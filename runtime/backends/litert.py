@@ -18,10 +18,12 @@ from .memory import MAX_TENSOR_BYTES, peak_tensor_bytes
 
 
 class TfliteBackend:
-    """A .tflite on LiteRT with XNNPACK; its batch is fixed at one, so a batch runs picture by picture.
+    """A .tflite on LiteRT with XNNPACK on the CPU; its batch is fixed at one, so a batch runs picture by picture.
 
     `make_interpreter` puts another library's interpreter of the same interface in LiteRT's place.
     """
+
+    device = "CPU (LiteRT/XNNPACK)"
 
     def __init__(self, path: Path, threads: int, make_interpreter: Callable[..., Any] | None = None) -> None:
         if make_interpreter is None:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: the CPU, or whatever provider of a GPU is installed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from .memory import MAX_TENSOR_BYTES
 
 MAX_SESSION_BYTES = MAX_TENSOR_BYTES  # of all sessions of a process together, weights too
 _FATAL = 4
+CPU = "CPUExecutionProvider"
+PROVIDERS = {  # by device, those of GPUs first
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": CPU,
+}
 
 
-def open_session(path: Path, threads: int) -> Any:
-    """An onnxruntime.InferenceSession on the CPU. Raises InputError when the file cannot be run."""
+def open_session(path: Path, threads: int, provider: str = CPU) -> Any:
+    """An onnxruntime.InferenceSession wholly on `provider`. Raises InputError when the file cannot be run there."""
     import onnxruntime
 
     _limit_memory()
@@ -31,11 +38,25 @@ def open_session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = _FATAL  # what goes wrong is raised, too
+    if provider != CPU:
+        # Else what the provider does not take runs on the CPU, and its time would carry the provider's name.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     with _failures(path):
         # As bytes: a file of unknown origin cannot then name other files to read weights from.
-        content, providers = path.read_bytes(), ["CPUExecutionProvider"]
-        # Without its fallback, which tries the same again and prints.
-        return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+        # Without its own fallback, which tries the same again and prints.
+        content, providers = path.read_bytes(), [provider]
+        session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+    if session.get_providers()[0] != provider:
+        raise InputError(f"ONNX Runtime could not start {provider} (its driver or libraries are missing)")
+    return session
+
+
+def installed_providers() -> dict[str, str]:
+    """Providers of this installation by the name of their device: {"cpu": ..., "cuda": ...}."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    return {device: provider for device, provider in PROVIDERS.items() if provider in available}
 
 
 @lru_cache
@@ -67,6 +88,8 @@ def _failures(path: Path) -> Iterator[None]:
         errors.RuntimeException,
         UnicodeDecodeError,  # its message quotes the damaged file
     ) as error:
+        if "fallback to CPU EP" in str(error):
+            raise InputError(f"{path}: the device does not take the whole network; use --device cpu") from error
         if "Available memory" in str(error):
             reason = f"asks for more than {MAX_SESSION_BYTES >> 30} GiB of memory: not a model of this project"
             raise InputError(f"{path} {reason}") from error
@@ -74,10 +97,11 @@ def _failures(path: Path) -> Iterator[None]:
 
 
 class OnnxBackend:
-    """An .onnx on ONNX Runtime's CPU provider; takes any batch size that the graph takes."""
+    """An .onnx on ONNX Runtime; takes any batch size that the graph takes. `device` is one of PROVIDERS."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self.session = open_session(path, threads)
+    def __init__(self, path: Path, threads: int, device: str = "cpu") -> None:
+        self.session = open_session(path, threads, PROVIDERS[device])
+        self.device = f"{device.upper()} (ONNX Runtime)"
         try:
             text = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
             inputs, outputs = self.session.get_inputs(), self.session.get_outputs()

@@ -14,10 +14,7 @@ from ..constants import SHARED
 # less, and at most 0.3 points of IoU lost at edges that move.
 _CHOSEN = SHARED["smoothing"]
 FOLLOW = _CHOSEN["follow"]  # share of a small change that is taken over in a frame's time, at 30 frames/s
-TREMBLE, MOTION = (
-    _CHOSEN["tremble"],
-    _CHOSEN["motion"],
-)  # changes of alpha: noise below, motion above
+TREMBLE, MOTION = _CHOSEN["tremble"], _CHOSEN["motion"]  # changes of alpha: noise below, motion above
 _FRAME = 1 / _CHOSEN["frames_per_second"]
 _PAUSE = _CHOSEN["pause"]  # seconds after which the last alpha says nothing about this one
 

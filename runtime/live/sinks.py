@@ -112,16 +112,26 @@ class VirtualCamera:
                 self._camera = self._make(width=image.shape[1], height=image.shape[0], fps=self._rate)
             except RuntimeError as error:
                 raise InputError(
-                    f"no virtual camera: {str(error).splitlines()[0].rstrip('.')}. On macOS or Windows install OBS and "
+                    f"no virtual camera: {_first_line(error)}. On macOS or Windows install OBS and "
                     "start its camera once; on Linux: sudo modprobe v4l2loopback (package v4l2loopback-dkms)"
                 ) from error
-        self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
+        try:
+            self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
+        except RuntimeError as error:
+            raise InputError(f"the virtual camera takes no more pictures: {_first_line(error)}") from error
 
     def close(self) -> None:
-        """Leave the stage."""
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
+        """Give the virtual camera back."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            try:
+                camera.close()
+            except RuntimeError as error:
+                raise InputError(f"the virtual camera was not closed: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 class Preview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +15,6 @@ import numpy as np
 from ..compositing.composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
 from ..compositing.fringe import without_fringe
 from ..compositing.overlay import write_line
-from ..errors import InputError
 from ..media.images import save_image
 from ..segmenter import Segmenter
 from .camera import Source
@@ -95,7 +95,9 @@ class Webcam:
         All outputs are closed, and so recordings finished, whichever way it ends.
         """
         count, started = 0, time.monotonic()
-        try:
+        with ExitStack() as outputs, suppress(KeyboardInterrupt):
+            for sink in self.sinks:
+                outputs.callback(sink.close)  # each is called, also when another one raises
             with LivePipeline(self.source, self.segmenters, self.smooth, self._oriented) as pipeline:
                 for shown in pipeline:
                     if not self.controls.paused:
@@ -106,10 +108,6 @@ class Webcam:
                     self.controls.press(self.keys())
                     if self.controls.quit or count == most > 0:
                         break
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self._close()
         return count
 
     def _oriented(self, image: np.ndarray) -> np.ndarray:
@@ -131,16 +129,6 @@ class Webcam:
         if self.controls.statistics:
             write_line(picture, pipeline.statistics.line(), max(0.4, picture.shape[0] / 900))
         return picture
-
-    def _close(self) -> None:
-        errors = []
-        for sink in self.sinks:
-            try:
-                sink.close()
-            except InputError as error:  # the other outputs are still to be finished
-                errors.append(error)
-        if errors:
-            raise errors[0]
 
 
 def parse_backgrounds(specs: Sequence[str]) -> list[Background]:

@@ -10,10 +10,14 @@ in vec2 at;
 out vec4 result;
 
 void main() {
-  float alpha = texture(raw, at).r;
+  float alpha;
   if (refine) {
     vec4 line = texture(lines, at);
-    alpha = dot(line.rgb, texture(picture, at).rgb) + line.a;
+    alpha = line.a;
+    // Away from the outline all slopes are 0: most pixels, for which the picture need not be read.
+    if (line.rgb != vec3(0.0)) alpha += dot(line.rgb, texture(picture, at).rgb);
+  } else {
+    alpha = texture(raw, at).r;
   }
   result = vec4(clamp((alpha - levels.x) / (levels.y - levels.x), 0.0, 1.0));
 }

@@ -19,19 +19,20 @@ out vec4 result;
 void main() {
   vec2 other = vec2(1.0 - at.x, at.y);
   vec2 place = mirror ? other : at;
-  float share = texture(alpha, place).r;
-  vec3 person = texture(picture, place).rgb;
   if (at.x < split) {
-    result = vec4(person, 1.0);
+    result = vec4(texture(picture, place).rgb, 1.0);
     return;
   }
-  if (own) person = clamp(person + texture(change, place).rgb, 0.0, 1.0);
+  // Most pixels are the person's or the background's alone: only what is seen is read.
+  float share = texture(alpha, place).r;
+  vec3 person = share > 0.0 ? texture(picture, place).rgb : vec3(0.0);
+  if (own && share > 0.0 && share < 1.0) person = clamp(person + texture(change, place).rgb, 0.0, 1.0);
   if (kind == NONE) {
     result = vec4(person * share, share); // nothing of the picture is left where alpha is 0
     return;
   }
   vec2 behind = mirrorBackground ? other : at;
-  vec3 scene = kind == COLOUR ? plain : texture(background, behind).rgb;
+  vec3 scene = kind == COLOUR || share == 1.0 ? plain : texture(background, behind).rgb;
   if (wrap > 0.0) {
     vec3 light = kind == COLOUR ? plain : textureLod(background, behind, 5.0).rgb;
     float edge = 1.0 - textureLod(alpha, place, 4.0).r;

@@ -1,8 +1,8 @@
 """A server for one page: a fixed list of files, nothing else, whatever the request.
 
 It binds to loopback by default; on a network every address begins with a secret word. The headers isolate
-the page, which is what gives WebAssembly its threads. Files whose name has their content's hash are kept by browsers for
-ever, all others are checked by ETag; what shrinks is sent compressed.
+the page, which is what gives WebAssembly its threads. Browsers keep files whose name has their content's hash for
+ever, and check all others by ETag. What shrinks is sent compressed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
         )
     site: dict[str, Resource] = {}
     for path in sorted([*folder.rglob("*"), *(dist / "shared").rglob("*")]):
-        if path.suffix in _TYPES and path.is_file():
+        if path.suffix in _TYPES and path.is_file() and not path.name.startswith("."):
             root = folder if path.is_relative_to(folder) else dist
             address = path.relative_to(root).as_posix()
             site[address] = Resource(_TYPES[path.suffix], path, hashed=bool(_HASHED.search(address)))
@@ -101,9 +101,12 @@ def page_files(name: str, dist: Path = DIST) -> dict[str, Resource]:
     return site
 
 
-def resources(models: list[Path], dist: Path = DIST) -> dict[str, Resource]:
-    """Every address of the page of `serve`. Raises InputError when it is not built, or for a bad model."""
-    site = page_files("app", dist)
+def resources(models: list[Path], dist: Path = DIST, page: str = "app") -> dict[str, Resource]:
+    """Every address of a page that lists its models, as that of `serve` does.
+
+    Raises InputError when it is not built, or for a bad model.
+    """
+    site = page_files(page, dist)
     listed = []
     for model in models:
         contract = _contract(model)
@@ -116,7 +119,7 @@ def resources(models: list[Path], dist: Path = DIST) -> dict[str, Resource]:
 
 
 def model_address(model: Path) -> str:
-    """Address of a model's file, with the hash of its content. Raises InputError for a name that an address cannot take."""
+    """Address of a model's file, with its content's hash. Raises InputError for a name that cannot be in one."""
     if not re.fullmatch(r"[\w.-]+", model.name):
         raise InputError(f"{model.name}: a model's file name here has letters, digits, dots and dashes only")
     return f"models/{model.stem}-{hashlib.sha256(model.read_bytes()).hexdigest()[:10]}{model.suffix}"
@@ -158,6 +161,7 @@ class PageServer(ThreadingHTTPServer):
         self.site, self.host, self.token = site, host, token
         self.receivers = receivers or {}
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
+        self._open: set[socket.socket] = set()
         self._context: ssl.SSLContext | None = None
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -192,11 +196,20 @@ class PageServer(ThreadingHTTPServer):
             request.settimeout(_PATIENCE)
             if self._context:
                 request = self._context.wrap_socket(request, server_side=True)
+            self._open.add(request)
             super().process_request_thread(request, client_address)
         except OSError:  # a client that spoke no TLS, or left
             self.shutdown_request(request)
         finally:
+            self._open.discard(request)
             self._places.release()
+
+    def server_close(self) -> None:
+        """Stop listening, and hang up on clients that keep their connection: none is answered any more."""
+        super().server_close()
+        for request in list(self._open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are no event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -11,9 +12,16 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from portraitnet.export.android import install_shipped
+
+from . import signatures
 from .golden import write_golden
 
 DEMO = Path(__file__).parents[2] / "android_demo"
+APP, RENDER = (DEMO / name / "src" / "main" for name in ("app", "render"))
+ON_DEVICE = DEMO / "app" / "src" / "androidTest"
+STUBS = Path(__file__).parent / "stubs"
+FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
 CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "portraitnet"
 JAVA = Path("/usr/share/java")
@@ -94,3 +102,84 @@ def core_run(kotlin, core, tmp_path_factory):
     classes = [f"portraitnet.core.{path.stem}" for path in sources if path.stem.endswith("Test")]
     done = kotlin.junit(classes, [core, tests], golden=folder / "golden")
     return CoreRun(done.stdout, done.returncode, folder / "golden")
+
+
+def run(*command: object) -> str:
+    """What a tool writes; it must end well."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Resources:
+    """R.java, and a package of resources, manifest and assets."""
+
+    r_java: Path
+    package: Path
+
+
+@pytest.fixture(scope="session")
+def resources(tmp_path_factory):
+    """The app's resources and manifest, compiled and linked by aapt2, with the assets of Gradle and `export`."""
+    if shutil.which("aapt2") is None or not FRAMEWORK.is_file():
+        missing("no aapt2 here (Debian: aapt android-framework-res)")
+    out = tmp_path_factory.mktemp("resources")
+    manifest = (APP / "AndroidManifest.xml").read_text()
+    # Gradle takes the package from the build file; aapt2 wants it here.
+    manifest = manifest.replace("<manifest ", '<manifest package="portraitnet.app" ', 1)
+    (out / "AndroidManifest.xml").write_text(manifest)
+    demo = out / "demo"
+    shutil.copytree(APP, demo / "app" / "src" / "main", ignore=shutil.ignore_patterns("assets"))
+    install_shipped(demo)
+    assets = demo / "app" / "src" / "main" / "assets"
+    for shader in [*(DEMO.parent / "runtime" / "shaders").iterdir(), *(RENDER / "assets").iterdir()]:
+        shutil.copy(shader, assets)
+    run("aapt2", "compile", "--dir", APP / "res", "-o", out / "compiled.zip")
+    command = ["aapt2", "link", "-o", out / "base.apk", "-I", FRAMEWORK, "--manifest", out / "AndroidManifest.xml"]
+    command += [
+        "--java",
+        out / "java",
+        "-A",
+        assets,
+        "-0",
+        ".tflite",
+        "--min-sdk-version",
+        26,
+        "--target-sdk-version",
+        36,
+    ]
+    run(*command, "--version-code", 2, "--version-name", "0.2", out / "compiled.zip")
+    return Resources(out / "java" / "portraitnet" / "app" / "R.java", out / "base.apk")
+
+
+@pytest.fixture(scope="session")
+def platform(resources, tmp_path_factory):
+    """Classes of Android at API 29 (and what was added since), of the libraries' stubs, and of the app's R."""
+    api = CACHE / "android-api" / "current.txt"
+    if not api.is_file():
+        missing("no Android signature file here: make android-api (Debian)")
+    if shutil.which("javac") is None:
+        missing("no javac here (Debian: openjdk-17-jdk-headless)")
+    types = signatures.read(api, STUBS / "later.txt")
+    sources = [*APP.rglob("*.kt"), *ON_DEVICE.rglob("*.kt"), *RENDER.rglob("*.kt"), *STUBS.rglob("*.java")]
+    texts = [path.read_text() for path in sources]
+    seeds = {name for text in texts for name in re.findall(r"\bandroid(?:\.\w+)+", text)}
+    chains = {name for text in texts for name in re.findall(r"\b[A-Z]\w*(?:\.[a-zA-Z]\w*)+", text)}
+    inner = {".".join(parts[: n + 1]) for chain in chains for parts in [chain.split(".")] for n in range(len(parts))}
+    seeds |= {name for name, one in types.items() if one.name in inner and name.startswith("android.")}
+    seeds |= {
+        "android.content.res.AssetManager",
+        "android.view.WindowInsets",
+    }  # never named: Context.assets, a listener's
+    out = tmp_path_factory.mktemp("platform")
+    java = signatures.write_stubs(types, signatures.wanted(types, seeds & types.keys()), out / "java")
+    run("javac", "-nowarn", "-d", out / "classes", resources.r_java, *java, *STUBS.rglob("*.java"))
+    return out / "classes"
+
+
+@pytest.fixture(scope="session")
+def app(kotlin, core, platform, tmp_path_factory):
+    """The modules render and app and the tests for a device, compiled, with the stubs that are written in Kotlin."""
+    sources = [*RENDER.rglob("*.kt"), *APP.rglob("*.kt"), *ON_DEVICE.rglob("*.kt"), *STUBS.rglob("*.kt")]
+    return kotlin.compile(sorted(sources), tmp_path_factory.mktemp("app") / "app.jar", platform, core)

@@ -217,7 +217,7 @@ def _composites(writer: _Writer) -> list[dict[str, object]]:
 
 
 def _plans(writer: _Writer) -> list[dict[str, object]]:
-    """Whole frames for the GPU: camera planes and the model's alpha in, the model's input and the composed picture out."""
+    """Whole frames for the GPU: planes and the model's alpha in, the model's input and the result out."""
     cases = []
     looks: list[dict[str, object]] = [
         {"scene": "none"},

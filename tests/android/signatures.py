@@ -41,11 +41,11 @@ class Type:
         return {name for member in self.members for name in _types_in(member)}
 
 
-def read(path: Path) -> dict[str, Type]:
-    """All types of a signature file, by full name."""
+def read(*paths: Path) -> dict[str, Type]:
+    """All types of signature files, by full name; a later file adds members to the types of an earlier one."""
     types: dict[str, Type] = {}
     package, current = "", None
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in (line for path in paths for line in path.read_text(encoding="utf-8").splitlines()):
         text = _ANNOTATION.sub("", line)
         if line.startswith("package "):
             package = text.split()[1]
@@ -56,8 +56,8 @@ def read(path: Path) -> dict[str, Type]:
             current = None
             if found:
                 modifiers, kind, name, parameters, extends, implements = found.groups(default="")
-                current = Type(package, name, modifiers, kind, parameters, extends, implements)
-                types[current.full] = current
+                fresh = Type(package, name, modifiers, kind, parameters, extends, implements)
+                current = types.setdefault(fresh.full, fresh)
     return types
 
 
@@ -126,11 +126,25 @@ def _java(types: dict[str, Type], chosen: set[str], one: Type) -> str:
     body += [_java(types, chosen, inner) for inner in inside]
     above = [name for name in _words(one.extends.removeprefix(" extends ")) if _known(name, chosen)]
     extends = f" extends {', '.join(above)}" if above else ""
-    # Of interfaces only those that Kotlin's `use` asks for: others would want methods that were left out.
-    closing = [name for name in one.implements.split() if name in ("java.io.Closeable", "java.lang.AutoCloseable")]
-    implements = f" implements {', '.join(closing)}" if closing and one.kind == "class" else ""
+    # Of Java's interfaces only those that Kotlin's `use` asks for; of Android's those whose methods are all there.
+    kept_interfaces = [
+        name
+        for name in _words(one.implements.removeprefix(" implements "))
+        if name in ("java.io.Closeable", "java.lang.AutoCloseable")
+        or (name in chosen and ("abstract" in one.modifiers or _methods(types, name) <= _methods(types, one.full)))
+    ]
+    implements = f" implements {', '.join(kept_interfaces)}" if kept_interfaces and one.kind == "class" else ""
     lines = "\n".join(line for line in dict.fromkeys(body) if line)
     return f"{modifiers} {one.kind} {own}{one.parameters}{extends}{implements} {{\n{lines}\n}}\n"
+
+
+def _methods(types: dict[str, Type], name: str) -> set[str]:
+    """Names of a type's methods, and of those that it stands on."""
+    if name not in types:
+        return set()
+    one = types[name]
+    own = {found[2] for m in one.members if m.startswith("method") and (found := _METHOD.match(m.partition(" ")[2]))}
+    return own.union(*(_methods(types, above) for above in _ANDROID.findall(one.extends)))
 
 
 def _known(name: str, chosen: set[str]) -> bool:

@@ -1,68 +1,26 @@
-"""android_demo/app, checked as far as a computer without the Android SDK can: types, resources, versions, the model."""
+"""android_demo, checked as far as a computer without the Android SDK can: types, versions, texts, build files."""
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
+import zipfile
+from xml.etree import ElementTree
 
 import pytest
-import tomllib
 
-from . import signatures
-from .conftest import CACHE, missing
+from portraitnet.runtime.files import sha256_of
 
-DEMO = Path(__file__).parents[2] / "android_demo"
-APP = DEMO / "app" / "src" / "main"
-STUBS = Path(__file__).parent / "stubs"
-FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
-CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
+from .conftest import APP, CATALOGUE, DEMO
+
+ANDROID = "{http://schemas.android.com/apk/res/android}"
 
 
-@pytest.fixture(scope="session")
-def resources(tmp_path_factory):
-    """R.java, made by aapt from the app's resources and manifest."""
-    if shutil.which("aapt") is None or not FRAMEWORK.is_file():
-        missing("no aapt here (Debian: aapt android-framework-res)")
-    out = tmp_path_factory.mktemp("resources")
-    manifest = (APP / "AndroidManifest.xml").read_text()
-    # Gradle takes the package from the build file; aapt wants it here.
-    manifest = manifest.replace("<manifest ", '<manifest package="portraitnet.app" ', 1)
-    (out / "AndroidManifest.xml").write_text(manifest)
-    command = ["aapt", "package", "-f", "-M", str(out / "AndroidManifest.xml"), "-S", str(APP / "res")]
-    command += ["-I", str(FRAMEWORK), "-J", str(out), "--min-sdk-version", "26", "--target-sdk-version", "29"]
-    done = subprocess.run([*command, "-F", str(out / "app.apk")], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return out / "R.java", out / "app.apk"
-
-
-@pytest.fixture(scope="session")
-def platform(resources, tmp_path_factory):
-    """A jar of Android's classes at API 29, of the libraries' stubs, and of the app's R."""
-    api = CACHE / "android-api" / "current.txt"
-    if not api.is_file():
-        missing("no Android signature file here: make android-api (Debian)")
-    if shutil.which("javac") is None:
-        missing("no javac here (Debian: openjdk-17-jdk-headless)")
-    types = signatures.read(api)
-    sources = [*APP.rglob("*.kt"), *STUBS.rglob("*.java")]
-    texts = [source.read_text() for source in sources]
-    seeds = {name for text in texts for name in re.findall(r"\bandroid(?:\.\w+)+", text)}
-    inner = {name for text in texts for name in re.findall(r"\b[A-Z]\w*\.[a-zA-Z]\w*", text)}  # Bitmap.Config
-    seeds |= {name for name, one in types.items() if one.name in inner and name.startswith("android.")}
-    seeds |= {"android.content.res.AssetManager"}  # never named: Context.assets
-    out = tmp_path_factory.mktemp("platform")
-    java = signatures.write_stubs(types, signatures.wanted(types, seeds & types.keys()), out / "java")
-    command = ["javac", "-nowarn", "-d", str(out / "classes"), str(resources[0])]
-    done = subprocess.run([*command, *map(str, [*java, *STUBS.rglob("*.java")])], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out / "classes"
-
-
-def test_the_app_compiles_against_android_29(kotlin, platform, tmp_path):
-    sources = [*APP.rglob("*.kt"), *sorted((DEMO / "core" / "src" / "main").rglob("*.kt"))]
-    kotlin.compile(sources, tmp_path / "app.jar", platform)
+def test_the_app_compiles_against_android_and_its_libraries(app):
+    with zipfile.ZipFile(app) as jar:
+        names = set(jar.namelist())
+    for name in ("app/MainActivity", "app/BenchmarkActivity", "app/LiteRtEngines", "render/GlRenderer"):
+        assert f"portraitnet/{name}.class" in names
 
 
 def test_a_mistake_in_the_app_would_be_seen(kotlin, platform, tmp_path):
@@ -70,14 +28,6 @@ def test_a_mistake_in_the_app_would_be_seen(kotlin, platform, tmp_path):
     wrong.write_text("fun wrong(bitmap: android.graphics.Bitmap) = bitmap.widht")
     with pytest.raises(AssertionError, match="unresolved reference 'widht'"):
         kotlin.compile([wrong], tmp_path / "wrong.jar", platform)
-
-
-def test_resources_and_manifest_compile(resources):
-    badging = subprocess.run(["aapt", "dump", "badging", str(resources[1])], capture_output=True, text=True).stdout
-    assert "launchable-activity: name='portraitnet.app.MainActivity'" in badging
-    assert "uses-permission: name='android.permission.CAMERA'" in badging
-    assert "application-label:'portraitnet'" in badging
-    assert "android.permission.INTERNET" not in badging  # no picture could leave the phone if it wanted to
 
 
 def test_every_version_is_pinned_and_every_library_has_one():
@@ -100,5 +50,68 @@ def test_build_files_name_nothing_that_the_catalogue_lacks():
 
 
 def test_the_version_of_litert_that_results_name_is_the_one_that_is_built_in():
-    text = (APP / "kotlin" / "portraitnet" / "app" / "BenchmarkRun.kt").read_text()
+    text = (APP / "kotlin" / "portraitnet" / "app" / "LiteRtEngine.kt").read_text()
     assert f'LITERT = "{CATALOGUE["versions"]["litert"]}"' in text
+
+
+def test_the_gpu_has_its_library():
+    text = "".join(path.read_text() for path in APP.rglob("*.kt"))
+    modules = {entry["module"].rpartition(":")[2] for entry in CATALOGUE["libraries"].values()}
+    # Since LiteRT 2.3 the GPU is a library of its own; without it every phone's GPU refuses.
+    assert "Accelerator.GPU" not in text or "litert-gpu" in modules
+    # The delegate of the old Interpreter wants a second one.
+    assert "GpuDelegate" not in text or "litert-gpu-api" in modules
+
+
+def test_a_gpu_that_is_asked_for_has_no_cpu_to_hide_behind():
+    text = (APP / "kotlin" / "portraitnet" / "app" / "LiteRtEngine.kt").read_text()
+    assert re.findall(r"Options\(Accelerator[^)]*\)", text) == ["Options(Accelerator.CPU)", "Options(Accelerator.GPU)"]
+
+
+def test_no_build_asks_for_a_toolchain_and_all_write_bytecode_for_17():
+    for path in DEMO.rglob("build.gradle.kts"):
+        text = path.read_text()
+        assert "jvmToolchain" not in text, f"{path} wants a JDK that Android Studio does not bring"
+        if path.parent != DEMO:
+            assert text.count("VERSION_17") == 2
+            assert "JvmTarget.JVM_17" in text
+
+
+def test_the_gradle_wrapper_is_gradles_own():
+    wrapper = DEMO / "gradle" / "wrapper"
+    # Published at gradle.org/release-checksums for 8.14.3: of the wrapper, and of the distribution that it fetches.
+    assert (
+        sha256_of(wrapper / "gradle-wrapper.jar") == "7d3a4ac4de1c32b59bc6a4eb8ecb8e612ccd0cf1ae1e99f66902da64df296172"
+    )
+    facts = dict(re.findall(r"^(\w+)=(.*)$", (wrapper / "gradle-wrapper.properties").read_text(), re.MULTILINE))
+    assert facts["distributionUrl"].endswith("/gradle-8.14.3-bin.zip")
+    assert facts["distributionSha256Sum"] == "bd71102213493060956ec229d946beee57158dbd89d0e62b91bca0fa2c5f3531"
+    assert os.access(DEMO / "gradlew", os.X_OK)
+
+
+LANGUAGES = {folder.name.rpartition("-")[2]: folder for folder in APP.glob("res/values-??")}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_string_is_translated_with_the_same_places(language):
+    def strings(folder):
+        root = ElementTree.parse(folder / "strings.xml").getroot()
+        return {one.get("name"): one.text for one in root if one.get("translatable") != "false"}
+
+    own, other = strings(APP / "res" / "values"), strings(LANGUAGES[language])
+    assert own.keys() == other.keys()
+    for name, text in own.items():
+        assert sorted(re.findall(r"%\d\$[.\d]*\w", text)) == sorted(re.findall(r"%\d\$[.\d]*\w", other[name])), name
+
+
+def test_there_are_german_and_spanish():
+    assert {"de", "es"} <= LANGUAGES.keys()
+
+
+def test_every_control_can_be_hit_and_every_change_is_heard():
+    for path in APP.glob("res/layout/*.xml"):
+        root = ElementTree.parse(path).getroot()
+        for one in root.iter():
+            if one.tag in ("Button", "CheckBox"):
+                assert one.get(f"{ANDROID}minHeight") == "48dp", one.get(f"{ANDROID}id")
+        assert [one for one in root.iter() if one.get(f"{ANDROID}accessibilityLiveRegion") == "polite"], path.name

@@ -1,4 +1,4 @@
-"""The passes that android_demo's GPU path draws, in a real OpenGL, against what the Python runtime makes of the same frames."""
+"""The passes of android_demo's GPU path, in a real OpenGL, against what the Python runtime makes of the same frames."""
 
 from __future__ import annotations
 

@@ -9,9 +9,18 @@ import torch
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
 from portraitnet.train.engine.checkpoint import Checkpoint
-from portraitnet.train.models import ModelSpec, Normalize, build_model
+from portraitnet.train.models import Normalize, PortraitNetSpec, build_model
 
 SIZE = (64, 64)
+ENCODER = "test_efficientnet"  # timm's own for tests: half of mobilenetv2_035's convolutions to convert
+RECIPE = {
+    "name": "toy",
+    "about": "as in /home/someone/notes.txt",
+    "data": {"root": "/home/someone/data", "cache": "~/someone/cache", "train": [{"kind": "folder", "holdout": 0.5}]},
+    "model": {"encoder_weights": "C:\\Users\\someone\\movenet.safetensors"},
+    "run": {"start_from": "../someone/before.safetensors"},
+    "loss": {"teachers": ["/home/someone/large.safetensors"]},
+}
 
 
 def easy_picture(seed, size=SIZE, classes=2):
@@ -30,9 +39,8 @@ def easy_picture(seed, size=SIZE, classes=2):
     return image.clip(0, 255).astype(np.uint8), mask
 
 
-def fit(spec, size, steps=140, batch=4):
+def fit(spec, size, steps=80, batch=4):
     torch.manual_seed(0)
-    torch.set_num_threads(2)
     model, normalize = build_model(spec), Normalize()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -48,7 +56,7 @@ def fit(spec, size, steps=140, batch=4):
         loss.backward()
         optimizer.step()
         schedule.step()
-    return Checkpoint("toy", model.eval(), spec, size, {"recipe": "toy", "step": steps})
+    return Checkpoint("toy", model.eval(), spec, size, {"recipe": RECIPE, "step": steps, "scores": {"val": 0.9}})
 
 
 def easy_pictures(size=SIZE, classes=2, count=24):
@@ -62,6 +70,12 @@ def easy_pictures(size=SIZE, classes=2, count=24):
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Networks so small gain nothing from a second thread, and waiting for it costs forty times its work."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session", name="easy_picture")
 def give_easy_picture():
     return easy_picture
@@ -69,7 +83,7 @@ def give_easy_picture():
 
 @pytest.fixture(scope="session")
 def checkpoint():
-    return fit(ModelSpec(encoder="mobilenetv2_035", open_border=True, padding="tensorflow"), SIZE)  # as what ships
+    return fit(PortraitNetSpec(encoder=ENCODER, open_border=True, padding="tensorflow"), SIZE)  # as what ships
 
 
 @pytest.fixture(scope="session")
@@ -81,14 +95,22 @@ def pictures():
 def bundle(checkpoint, pictures, tmp_path_factory):
     """A bundle of every format at every precision, and its contract."""
     out = tmp_path_factory.mktemp("export") / "toy"
-    return out, export_bundle(checkpoint, out, calibration=pictures)
+    return out, export_bundle(checkpoint, out, ["onnx", "coreml", "tflite"], calibration=pictures)
+
+
+@pytest.fixture(scope="session")
+def narrow_bundle(checkpoint, pictures, tmp_path_factory):
+    """A bundle of every precision of int8 weights but int8 itself, MediaPipe's files among them, and its contract."""
+    out = tmp_path_factory.mktemp("narrow") / "toy"
+    precisions = ["w8a32", "w8a16", "int8-mixed"]
+    return out, export_bundle(checkpoint, out, ["onnx", "tflite", "mediapipe"], precisions, calibration=pictures)
 
 
 @pytest.fixture(scope="session")
 def parsing_bundle(tmp_path_factory):
     """Three classes at a size that is not square."""
     size, classes = (64, 96), ("background", "hair", "skin")
-    checkpoint = fit(ModelSpec(encoder="mobilenetv2_035", classes=classes), size, steps=150)
+    checkpoint = fit(PortraitNetSpec(encoder=ENCODER, classes=classes), size, steps=100)
     out = tmp_path_factory.mktemp("parsing") / "toy"
     pictures = easy_pictures(size, 3)
     return out, export_bundle(checkpoint, out, precisions=["int8"], calibration=pictures), checkpoint

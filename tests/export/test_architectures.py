@@ -15,14 +15,23 @@ from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import Checkpoint
-from portraitnet.train.models import ModelSpec, build_model
-from portraitnet.train.models.selfie import SELFIE_ENCODER
-from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER
+from portraitnet.train.models import (
+    DeepLabV3PlusSpec,
+    OcrSpec,
+    PortraitNetSpec,
+    PspNetSpec,
+    SelfieSpec,
+    SelfieTransformerSpec,
+    build_model,
+)
 
 SIZE = (64, 64)
 
 
-RIVALS = {name: ModelSpec(name, "mobilenetv2_100", auxiliary_head=True) for name in ("deeplabv3plus", "pspnet", "ocr")}
+RIVALS = {
+    spec.__name__: spec(encoder="mobilenetv2_100", auxiliary_head=True)
+    for spec in (DeepLabV3PlusSpec, PspNetSpec, OcrSpec)
+}
 
 
 def export(spec, formats, out, precision="fp32"):
@@ -30,12 +39,13 @@ def export(spec, formats, out, precision="fp32"):
     checkpoint = Checkpoint("toy", settle(build_model(spec), SIZE), spec, SIZE, {})
     noise = np.random.default_rng(0).integers(0, 256, (4, *SIZE, 3), np.uint8)
     pictures = Pictures(list(noise[:2]), list(noise[2:]), None, "noise")
-    return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures)
+    # A random network may see one class in noise: then its scores are compared, but the gate calls that nothing.
+    return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures, force=True)
 
 
-OPEN = ModelSpec(encoder="mobilenetv2_035", open_border=True)
-SELFIE = ModelSpec("selfie", SELFIE_ENCODER)
-TRANSFORMER = ModelSpec("selfie_transformer", SELFIE_TRANSFORMER_ENCODER, edge_head=False)
+OPEN = PortraitNetSpec(encoder="mobilenetv2_035", open_border=True)
+SELFIE = SelfieSpec()
+TRANSFORMER = SelfieTransformerSpec()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +55,9 @@ def test_every_architecture_passes_the_gate_in_every_format(spec, tmp_path):
     formats = ["onnx", "tflite", "coreml"]
     contract = export(spec, formats, tmp_path / "bundle")
     assert [artefact.format for artefact in contract.artefacts] == formats
-    assert all(artefact.parity["max_abs"] < 1e-4 for artefact in contract.artefacts)
+    for artefact in contract.artefacts:
+        assert artefact.parity["max_abs"] < 1e-4
+        assert artefact.parity["failed"].startswith("nothing to compare") or not artefact.parity["failed"]
     assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
 
 

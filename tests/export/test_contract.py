@@ -11,8 +11,9 @@ from portraitnet.export.models import open_any_backend, open_model
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.files import bytes_of, sha256_of
 from portraitnet.runtime.metrics import iou
-from portraitnet.train.predict import TorchBackend
+from portraitnet.train.predict import TorchBackend, describe
 
+SIZE = (64, 64)
 FORMATS = ("onnx", "tflite", "coreml")
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -74,10 +75,28 @@ def test_onnx_takes_any_batch(easy_picture, bundle, batch):
 def test_model_json_reads_back(bundle):
     out, contract = bundle
     assert Contract.read(out) == Contract.from_json(contract.to_json())
-    assert contract.training["recipe"] == "toy"
+    assert contract.training["recipe"]["name"] == "toy"
+    assert contract.accuracy == {"val": 0.9}
     assert {"torch", "onnxruntime", "litert-torch", "coremltools"} <= set(contract.tools)
     assert not contract.forced
     assert dataclasses.replace(contract, artefacts=()) == contract.without_artefacts()
+
+
+def test_no_artefact_holds_a_path_of_its_maker(bundle):
+    out, contract = bundle
+    assert contract.training["recipe"]["loss"]["teachers"] == ["large.safetensors"]
+    assert contract.training["recipe"]["data"]["root"] == "data"
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) >= 10
+    for path in files:
+        content = path.read_bytes()
+        assert not [word for word in (b"someone", b"site-packages", b"/export/graph.py") if word in content], path
+
+
+def test_scores_are_those_of_the_exported_size(checkpoint):
+    assert describe(checkpoint).accuracy == {"val": 0.9}
+    assert describe(checkpoint, SIZE).accuracy == {"val": 0.9}
+    assert describe(checkpoint, (96, 96)).accuracy == {}
 
 
 def test_open_model_segments_pictures_of_any_size(easy_picture, bundle):

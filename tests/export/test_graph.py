@@ -11,9 +11,7 @@ from torch import nn
 
 from portraitnet.export.graph import ChannelsLast, DeployedGraph, PyramidBlock, SubPixelUpsample, check_same
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.models import ModelSpec, build_model
-from portraitnet.train.models.selfie import SELFIE_ENCODER
-from portraitnet.train.models.selfie_transformer import SELFIE_TRANSFORMER_ENCODER
+from portraitnet.train.models import PortraitNetSpec, SelfieSpec, SelfieTransformerSpec, build_model
 
 
 def random_statistics(model):
@@ -55,19 +53,19 @@ def test_other_transposed_convolutions_are_left_alone(up):
 @pytest.mark.parametrize(
     "spec",
     [
-        ModelSpec(encoder="mobilenetv2_035"),
-        ModelSpec(encoder="mobilenetv2_100", paper_options=True),
-        ModelSpec(encoder="mobilenetv2_035", classes=("a", "b", "c"), edge_head=False),
-        ModelSpec(encoder="resnet18", convolution="plain"),
-        ModelSpec(encoder="mobilenetv2_035", open_border=True),
-        ModelSpec(encoder="mobilenetv2_035", open_border=True, classes=("a", "b", "c")),
-        ModelSpec(encoder="resnet18", convolution="plain", open_border=True, one_logit=True),
-        ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True),
-        ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", paper_options=True),
-        ModelSpec(encoder="efficientnet_lite0", padding="tensorflow", convolution="plain"),  # 5x5 filters as well
-        ModelSpec("selfie", SELFIE_ENCODER),
-        ModelSpec("selfie", SELFIE_ENCODER, classes=("a", "b", "c")),
-        ModelSpec("selfie_transformer", SELFIE_TRANSFORMER_ENCODER, edge_head=False),
+        PortraitNetSpec(encoder="mobilenetv2_035"),
+        PortraitNetSpec(encoder="mobilenetv2_100", paper_options=True),
+        PortraitNetSpec(encoder="mobilenetv2_035", classes=("a", "b", "c"), edge_head=False),
+        PortraitNetSpec(encoder="resnet18", convolution="plain"),
+        PortraitNetSpec(encoder="mobilenetv2_035", open_border=True),
+        PortraitNetSpec(encoder="mobilenetv2_035", open_border=True, classes=("a", "b", "c")),
+        PortraitNetSpec(encoder="resnet18", convolution="plain", open_border=True, one_logit=True),
+        PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True),
+        PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", paper_options=True),
+        PortraitNetSpec(encoder="efficientnet_lite0", padding="tensorflow", convolution="plain"),  # 5x5 filters as well
+        SelfieSpec(),
+        SelfieSpec(classes=("a", "b", "c")),
+        SelfieTransformerSpec(),
     ],
     ids=lambda spec: "-".join(
         [spec.encoder, str(len(spec.classes)), spec.convolution, spec.padding] + ["open"] * spec.open_border
@@ -96,7 +94,7 @@ def test_deployed_graph_equals_the_trained_network(spec):
 
 def test_an_open_border_changes_the_outermost_pixels_alone():
     torch.manual_seed(0)
-    spec = ModelSpec(encoder="mobilenetv2_035")
+    spec = PortraitNetSpec(encoder="mobilenetv2_035")
     paper = random_statistics(build_model(spec))
     opened = build_model(replace(spec, open_border=True)).eval()
     opened.load_state_dict(paper.state_dict())
@@ -109,13 +107,13 @@ def test_an_open_border_changes_the_outermost_pixels_alone():
 
 
 def test_an_open_border_leaves_one_convolution_after_the_last_block():
-    graph = DeployedGraph(build_model(ModelSpec(encoder="mobilenetv2_035", open_border=True)))
+    graph = DeployedGraph(build_model(PortraitNetSpec(encoder="mobilenetv2_035", open_border=True)))
     assert isinstance(graph.model.upsamples[-1], nn.Identity)
     assert graph.model.mask_head.conv.out_channels == 4
 
 
 def test_a_rewrite_that_does_not_hold_is_refused():
-    model = random_statistics(build_model(ModelSpec(encoder="mobilenetv2_035")))
+    model = random_statistics(build_model(PortraitNetSpec(encoder="mobilenetv2_035")))
     graph = DeployedGraph(model)
     graph.model.mask_head.weight.data *= 50
     with pytest.raises(InputError, match="differs from the trained network"):
@@ -135,7 +133,7 @@ def test_a_pyramid_level_is_a_product_with_fixed_matrices(bins, size):
 @pytest.mark.parametrize("convolution", ["plain", "separable"])
 def test_one_logit_is_deployed_as_it_is(convolution):
     torch.manual_seed(0)
-    spec = ModelSpec(encoder="resnet18", convolution=convolution, one_logit=True, edge_head=False)
+    spec = PortraitNetSpec(encoder="resnet18", convolution=convolution, one_logit=True, edge_head=False)
     model = random_statistics(build_model(spec))
     graph = DeployedGraph(model)
     assert graph.single

@@ -35,6 +35,7 @@ def test_three_files_of_the_same_weights_without_a_path_for_the_geometry_that_wa
     shipped = load_checkpoint(out / "toy.safetensors")
     assert shipped.geometry == STRETCH
     assert "someone" not in str(shipped.facts)
+    assert shipped.facts["recipe"]["run"]["start_from"] == "before.safetensors"
     assert shipped.facts["recipe"]["loss"]["teachers"] == ["large.safetensors"]
     assert "scores" not in shipped.facts  # they are of the geometry that the run had
     segmenters = [Segmenter.load(out / f"toy.{kind}") for kind in ("onnx", "tflite")]

@@ -19,10 +19,11 @@ from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.evaluate import evaluate
-from portraitnet.train.loop import _as_yaml, train
+from portraitnet.train.loop import train
 from portraitnet.train.models import build_model
 from portraitnet.train.predict import TorchBackend
 from portraitnet.train.pretrained.mediapipe import SPEC
+from portraitnet.train.recipe import to_yaml
 
 from .conftest import small_recipe
 
@@ -54,7 +55,7 @@ def environment():
 def test_a_run_killed_at_any_moment_resumes_bit_for_bit(tmp_path, folder_set, environment):
     recipe = small_recipe(folder_set, run={"steps": 40})
     file = tmp_path / "small.yaml"
-    file.write_text(_as_yaml(recipe))
+    file.write_text(to_yaml(recipe))
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     subprocess.run(train_command(file, whole), env=environment, check=True, capture_output=True)
     process = subprocess.Popen(
@@ -79,7 +80,7 @@ def test_two_processes_give_the_single_process_result(tmp_path, folder_set, envi
     run = {"steps": 5, "precision": "64-true"}
     recipe = small_recipe(folder_set, run=run, optimizer={"name": "sgd", "learning_rate": 0.01})
     file = tmp_path / "small.yaml"
-    file.write_text(_as_yaml(recipe))
+    file.write_text(to_yaml(recipe))
     one, two = tmp_path / "one", tmp_path / "two"
     subprocess.run(train_command(file, one), env=environment, check=True, capture_output=True)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "portraitnet")
@@ -145,6 +146,25 @@ def test_a_run_folder_is_not_overwritten_nor_resumed_by_another_recipe(tmp_path,
     with pytest.raises(InputError, match=r"run.seed differ"):
         train(other, tmp_path / "run", resume=True, accelerator="cpu")
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["run"]["seed"] == 1
+
+
+def test_a_finished_run_goes_on_with_more_steps(tmp_path, folder_set):
+    seen = []
+
+    def validate(network):
+        seen.append(network.training)
+        return {"selection": 1.0 / len(seen)}
+
+    for steps, resume in ((2, False), (4, True)):
+        recipe = small_recipe(folder_set, run={"steps": steps, "evaluate_every": 1})
+        best = train(recipe, tmp_path / "run", resume, accelerator="cpu", loggers=[], validate=validate)
+    assert [row["step"] for row in csv.DictReader((tmp_path / "run" / "steps.csv").open())] == ["0", "1", "2", "3"]
+    assert seen == [False] * 4
+    assert load_checkpoint(best).facts["step"] == 1
+    assert load_checkpoint(best.with_name("last.safetensors")).facts["step"] == 4
+    best.unlink()
+    with pytest.raises(InputError, match=r"finished run, but its best.safetensors is gone"):
+        train(recipe, tmp_path / "run", True, accelerator="cpu", loggers=[], validate=validate)
 
 
 def test_a_mask_of_another_size_is_named(tmp_path, folder_set):

@@ -15,7 +15,7 @@ from portraitnet.train.losses import (
     soft_dice_loss,
     soft_jaccard_loss,
 )
-from portraitnet.train.models import Logits, ModelSpec, build_model
+from portraitnet.train.models import Logits, PortraitNetSpec, build_model
 from portraitnet.train.recipe import LossSpec
 
 
@@ -65,7 +65,7 @@ def test_kl_at_a_temperature_and_as_a_mean_over_pixels(temperature):
     mask = torch.zeros(2, 4, 5, dtype=torch.long)
     for losses in (
         portrait_losses(Logits(student), Logits(teacher), mask, mask, spec).consistency,
-        portrait_losses(Logits(student), None, mask, mask, spec, taught=teacher).distillation,
+        portrait_losses(Logits(student), None, mask, mask, spec, target=teacher).distillation,
     ):
         torch.testing.assert_close(losses, by_hand)
 
@@ -238,7 +238,7 @@ def test_dice_joins_the_total_with_its_weight(pixels):
 
 def test_one_logit_gives_binary_cross_entropy():
     torch.manual_seed(0)
-    model = build_model(ModelSpec(encoder="mobilenetv3_small_100", one_logit=True, edge_head=False))
+    model = build_model(PortraitNetSpec(encoder="mobilenetv3_small_100", one_logit=True, edge_head=False))
     assert model.mask_head.out_channels == 1
     logits, labels = model(torch.rand(2, 3, 64, 64)).mask, torch.randint(0, 2, (2, 64, 64))
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 1], labels.float())
@@ -249,8 +249,8 @@ def test_distillation_asks_the_augmented_view_for_the_teachers_answer():
     torch.manual_seed(0)
     said, mask = torch.randn(2, 2, 8, 8), torch.full((2, 8, 8), IGNORE)
     spec = LossSpec(consistency=0, edge=0, distillation=3)
-    same = portrait_losses(Logits(said), None, mask, mask, spec, taught=said)
+    same = portrait_losses(Logits(said), None, mask, mask, spec, target=said)
     assert same.total.abs() < 1e-6  # nothing is labelled, and the teacher agrees
     other = torch.randn_like(said)
-    losses = portrait_losses(Logits(other), None, mask, mask, spec, taught=said)
+    losses = portrait_losses(Logits(other), None, mask, mask, spec, target=said)
     torch.testing.assert_close(losses.total, 3 * consistency_loss(other, said))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ...runtime.caches import cache_folder
 from ...runtime.errors import InputError
 from ..datasets import OnCanvas, Source
 
@@ -32,7 +33,7 @@ _KEPT_SECONDS = 30 * 24 * 3600  # that a cache nobody opens is kept
 
 def default_folder() -> Path:
     """Where caches lie unless told otherwise: portraitnet/pictures in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "portraitnet" / "pictures"
+    return cache_folder("pictures")
 
 
 class PictureCache:

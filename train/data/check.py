@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import InputError
-from ...runtime.metrics import IGNORE
+from ...runtime.metrics import IGNORE, has_background
 from ..datasets import LAYOUTS, FileSource, recognise
 from ..datasets.base import PORTRAIT_CLASSES
 from ..recipe import SourceSpec
 from .balance import ClassCounter, ClassShares
+from .choice import cover_classes, spread
 from .sheets import overlay, paint, tile, write_sheet
 
 _SMALL = 64  # pixels; a picture with a shorter side teaches nothing about outlines
@@ -45,6 +46,8 @@ class Report:
     odd: list[Oddity] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     shares: ClassShares = field(default_factory=lambda: ClassCounter(2).shares())
+    unreadable: int = 0  # pictures or masks that cannot be used at all
+    absent: list[str] = field(default_factory=list)  # classes without a pixel in what was read
 
 
 def check_data(
@@ -76,7 +79,7 @@ def check_data(
             report.problems.append(str(error))
             continue
         report.sources[split], report.classes = source, source.classes
-    chosen = [(s, i) for s, source in report.sources.items() for i in _spread(len(source), limit)]
+    chosen = [(s, i) for s, source in report.sources.items() for i in spread(len(source), limit)]
     if not chosen:
         raise InputError(report.problems[0] if report.problems else f"{root} holds no picture of kind {kind}")
     counter = ClassCounter(len(report.classes))
@@ -86,6 +89,7 @@ def check_data(
         report.odd += [Oddity(split, index, name, w) for w in _examine(report, split, index, counter, first_with)]
         on_picture(len(chosen))
     report.shares = counter.shares()
+    report.absent = [name for name, share in zip(report.classes, report.shares.pixels, strict=True) if not share]
     return report
 
 
@@ -100,6 +104,7 @@ def _examine(
     try:
         image, labels = source.read(index)
     except InputError as error:
+        report.unreadable += 1
         yield str(error)
         return
     counter.add(labels)
@@ -125,12 +130,13 @@ def write_contact_sheet(path: Path, report: Report) -> None:
     count = _COLUMNS * _ROWS // max(len(report.sources), 1)
     tiles = []
     for split, source in report.sources.items():
-        for index in _spread(len(source), count):
+        for index in cover_classes(source, count):
             try:
                 image, labels = source.read(index)
             except InputError:
                 continue
-            tiles.append(tile(overlay(image, labels), f"{split}  {source.name(index)}"))
+            shown = overlay(image, labels, has_background(source.classes))
+            tiles.append(tile(shown, f"{split}  {source.name(index)}"))
     tiles += [np.full_like(tiles[0], 90)] * (-len(tiles) % _COLUMNS) if tiles else []
     for oddity in report.odd[:_ODD_SHOWN]:
         tiles += _beside_mask(report.sources[oddity.split], oddity)
@@ -143,8 +149,3 @@ def _beside_mask(source: FileSource, oddity: Oddity) -> list[np.ndarray]:
     except InputError:
         image, labels = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
     return [tile(image, f"odd  {oddity.name}"), tile(paint(labels), oddity.what)]
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    """At most `limit` (0: all) of `count` indices, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit or count)).astype(int)).tolist() if count else []

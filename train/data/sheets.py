@@ -14,32 +14,45 @@ from ...runtime.media.images import save_image
 from ...runtime.metrics import IGNORE
 
 TILE = 200
-MISSED, WRONG = (60, 110, 255), (255, 60, 60)
-_BACKGROUND, _UNKNOWN = (30, 30, 34), (128, 128, 128)
+MISSED, WRONG, CONFUSED = (60, 110, 255), (255, 60, 60), (255, 200, 60)
+_UNKNOWN = (224, 224, 192)
+
+
+def voc_palette() -> np.ndarray:
+    """PASCAL VOC's colours: uint8 256 x 3, black for label 0, a light grey for IGNORE."""
+    labels = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((labels >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    palette[IGNORE] = _UNKNOWN
+    return palette
+
+
+_PALETTE = voc_palette()
 
 
 def paint(labels: np.ndarray) -> np.ndarray:
-    """uint8 labels height x width -> RGB: a hue for each class, background dark, unknown grey."""
-    hues = (labels.astype(np.int64) * 47 + 10) % 180
-    colours = np.stack([hues, np.full_like(hues, 120), np.full_like(hues, 235)], -1).astype(np.uint8)
-    painted = cv2.cvtColor(colours, cv2.COLOR_HSV2RGB)
-    painted[labels == 0] = _BACKGROUND
-    painted[labels == IGNORE] = _UNKNOWN
-    return painted
+    """uint8 labels height x width -> RGB in VOC's colours."""
+    return _PALETTE[labels]
 
 
-def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The picture with its foreground tinted by class; the background is darkened."""
-    mixed = cv2.addWeighted(image, 0.5, paint(labels), 0.5, 0)
-    return np.where((labels == 0)[..., None], image // 2, mixed).astype(np.uint8)
+def overlay(image: np.ndarray, labels: np.ndarray, background: bool = True) -> np.ndarray:
+    """The picture tinted by class. Label 0 is only darkened, unless the set has no `background`."""
+    # Bright tints: VOC's own colour for a person in a portrait, dark red, would hardly show.
+    tint = np.minimum(paint(labels).astype(np.uint16) * 3 // 2 + 40, 255).astype(np.uint8)
+    mixed = cv2.addWeighted(image, 0.5, tint, 0.5, 0)
+    return np.where((labels == 0)[..., None] & background, image // 2, mixed).astype(np.uint8)
 
 
-def errors(image: np.ndarray, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The picture dark, with background taken for foreground in red and foreground that was missed in blue."""
+def errors(image: np.ndarray, found: np.ndarray, truth: np.ndarray, background: bool = True) -> np.ndarray:
+    """The picture dark; background taken for foreground in red, missed foreground in blue, another class in yellow."""
     shown = (image // 3).astype(np.uint8)
-    known = truth != IGNORE
-    shown[(found > 0) & (truth == 0) & known] = WRONG
-    shown[(found == 0) & (truth > 0) & known] = MISSED
+    wrong = (truth != IGNORE) & (found != truth)
+    shown[wrong] = CONFUSED
+    if background:
+        shown[wrong & (truth == 0)] = WRONG
+        shown[wrong & (found == 0)] = MISSED
     return shown
 
 

@@ -1,12 +1,62 @@
-"""Batch norm over all processes, for data-parallel runs to equal a single process on the whole batch."""
+"""Runs of several processes, equal to a single process on the whole batch: devices, means, global batch norm."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import timm.layers
 import torch
 import torch.distributed
+from lightning.fabric import Fabric
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
+
+from ...runtime.errors import InputError
+from ..recipe import RunSpec
+
+
+def open_fabric(run: RunSpec, accelerator: str) -> Fabric:
+    """The devices and the precision of a run; under `torchrun`, this process's part of them."""
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if run.batch % processes:
+        raise InputError(f"run.batch = {run.batch} cannot be shared evenly by {processes} processes")
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=processes // local,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=run.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def mean_over_processes(values: torch.Tensor) -> torch.Tensor:
+    """The mean of `values` over all processes: the same tensor in each."""
+    if not torch.distributed.is_initialized():
+        return values
+    values = values.clone()
+    torch.distributed.all_reduce(values)
+    return values / torch.distributed.get_world_size()
+
+
+def this_process() -> tuple[int, int]:
+    """The rank of this process, and the number of processes."""
+    if not torch.distributed.is_initialized():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def gather(value: Any) -> Sequence[Any]:
+    """`value` of every process, in the order of their ranks; any picklable object."""
+    if not torch.distributed.is_initialized():
+        return [value]
+    values = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:

@@ -1,26 +1,16 @@
-"""Exponential moving average of a network's weights and batch-norm statistics."""
+"""Exponential moving average of a network's weights and batch-norm statistics: timm's, with a warm-up of its own."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from timm.utils import ModelEmaV3
 
 
-class WeightAverage:
-    """average <- d * average + (1 - d) * model, with d = min(decay, (1 + t) / (10 + t)) after t updates."""
+class WeightAverage(ModelEmaV3):
+    """average <- d * average + (1 - d) * network, with d = min(decay, (1 + t) / (10 + t)) after t updates.
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.updates = 0
-        self.weights = {key: value.detach().clone() for key, value in model.state_dict().items()}
+    timm's own warm-ups start at d = 0 and rise by a power of t. `module` is the averaged network, in eval mode.
+    """
 
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take one step towards `model`; integer buffers are copied."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        self.updates += 1
-        current = model.state_dict()
-        floats = [key for key, value in self.weights.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.weights[key] for key in floats], [current[key] for key in floats], 1 - decay)
-        for key in self.weights.keys() - set(floats):
-            self.weights[key].copy_(current[key])
+    def get_decay(self, step: int | None = None) -> float:
+        """The decay of the update after `step` others."""
+        return self.decay if step is None else min(self.decay, (1 + step) / (10 + step))

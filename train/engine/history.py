@@ -1,4 +1,4 @@
-"""What a run wrote down: a CSV row per step and per evaluation, TensorBoard, and a progress bar."""
+"""The logs of a run: a CSV row per step and per evaluation, Lightning loggers, and a progress bar."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lightning.fabric.loggers import Logger
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,22 +15,34 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from tensorboardX import SummaryWriter
 
 from ...runtime.files import write_beside
 from ..data.balance import ClassShares
+from ..recipe import RunSpec
 
 
 class History:
-    """Opens a run's logs so that they continue exactly after `first_step`; use as a context manager."""
+    """The logs of a run, continued exactly after `first_step`: steps.csv, scores.csv, `loggers` and a progress bar.
 
-    def __init__(self, folder: Path, first_step: int, steps: int, log_every: int) -> None:
+    Use as a context manager. Without `enabled` nothing is written: only one of several processes writes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        first_step: int,
+        run: RunSpec,
+        loggers: Sequence[Logger] = (),
+        enabled: bool = True,
+    ) -> None:
+        self.enabled = enabled
         self.steps_csv = folder / "steps.csv"
         self.scores_csv = folder / "scores.csv"
-        self.log_every = log_every
-        for path in (self.steps_csv, self.scores_csv):
-            _keep_until(path, first_step)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+        self.log_every = run.log_every
+        self.loggers = loggers if enabled else ()
+        if enabled:
+            for path in (self.steps_csv, self.scores_csv):
+                _keep_until(path, first_step)
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -38,34 +51,42 @@ class History:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            disable=not enabled,
         )
-        self.task = self.bar.add_task("train", total=steps, completed=first_step, loss=float("nan"), score="")
+        self.task = self.bar.add_task("train", total=run.steps, completed=first_step, loss=float("nan"), score="")
 
     def __enter__(self) -> History:
         self.bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.bar.stop()
-        self.board.close()
+        for logger in self.loggers:
+            logger.finalize("success" if kind is None else "failed")
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
-        """Record the losses and rate of one step."""
+        """Record the losses and the learning rate of step number `step`, from 0."""
+        if not self.enabled:
+            return
         _append(self.steps_csv, {"step": step, **values})
         self.bar.update(self.task, completed=step + 1, loss=values["loss"])
         if step % self.log_every == 0:
-            for name, value in values.items():
-                self.board.add_scalar(f"train/{name}", value, step)
+            self._log("train", values, step)
 
     def scores(self, step: int, scores: Mapping[str, float]) -> None:
         """Record an evaluation after `step` steps."""
+        if not self.enabled:
+            return
         _append(self.scores_csv, {"step": step, **scores})
-        for name, value in scores.items():
-            self.board.add_scalar(f"validate/{name}", value, step)
+        self._log("validate", scores, step)
         metric = "/miou" if any(name.endswith("/miou") for name in scores) else "/fg_iou_per_image"
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if name.endswith(metric))
         self.bar.update(self.task, score=shown)
         self.bar.console.print(f"step {step}: {shown}")
+
+    def _log(self, stage: str, values: Mapping[str, float], step: int) -> None:
+        for logger in self.loggers:
+            logger.log_metrics({f"{stage}/{name}": value for name, value in values.items()}, step)
 
 
 def write_classes(path: Path, classes: Sequence[str], shares: ClassShares) -> None:
@@ -94,7 +115,7 @@ def _append(path: Path, row: Mapping[str, float]) -> None:
 
 
 def _keep_until(path: Path, first_step: int) -> None:
-    """Drop what was logged after the state that the run resumes from; a torn last line goes with it."""
+    """Remove the rows after the state that the run resumes from, and a half-written last row."""
     if not path.exists():
         return
     limit = first_step if path.name == "scores.csv" else first_step - 1

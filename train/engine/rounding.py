@@ -1,4 +1,4 @@
-"""Training that knows of int8: activations rounded as they will be, gradients passed through (Jacob et al., 2018)."""
+"""Quantization-aware training (Jacob et al., 2018): activations rounded to int8, with straight-through gradients."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LARGEST_BYTE = 255
 
 @contextmanager
 def rounded_activations(network: nn.Module) -> Iterator[None]:
-    """Within, every activation of `network` takes one of 256 values between its least and largest.
+    """Within the context, every activation of `network` takes one of 256 values between its minimum and maximum.
 
-    The range is the mean of the pictures' own, as in the calibration of an export. Weights stay as they are: export
-    rounds them one by one, to what disturbs least.
+    The range is the mean over the pictures' ranges, as in the calibration of an export. Weights are not rounded: export
+    chooses their rounding one by one, by the error that it causes.
     """
     handles = [module.register_forward_hook(_round) for module in network.modules() if _is_stored(module)]
     try:
@@ -27,7 +27,8 @@ def rounded_activations(network: nn.Module) -> Iterator[None]:
 
 
 def _is_stored(module: nn.Module) -> bool:
-    """Whether int8 inference keeps what `module` gives; a filter without bias is one with the norm behind it."""
+    """Whether int8 inference stores the output of `module`: not that of a convolution without bias, which the norm
+    after it is fused with."""
     if isinstance(module, nn.Conv2d):
         return module.bias is not None
     return not isinstance(module, (nn.Sequential, nn.ModuleList, nn.Identity))
@@ -37,8 +38,8 @@ def _round(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) 
     if not isinstance(output, torch.Tensor) or output.dim() != 4:
         return None
     with torch.no_grad():
-        least, largest = (float(bound.mean()) for bound in output.flatten(1).float().aminmax(dim=1))
-        least, largest = min(least, 0.0), max(largest, 0.0)
-        scale = max((largest - least) / _LARGEST_BYTE, 1e-8)
-        zero = round(-least / scale)
+        minimum, maximum = (float(bound.mean()) for bound in output.flatten(1).float().aminmax(dim=1))
+        minimum, maximum = min(minimum, 0.0), max(maximum, 0.0)
+        scale = max((maximum - minimum) / _LARGEST_BYTE, 1e-8)
+        zero = round(-minimum / scale)
     return torch.fake_quantize_per_tensor_affine(output, scale, zero, 0, _LARGEST_BYTE)

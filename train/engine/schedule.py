@@ -1,45 +1,66 @@
-"""Learning rate and momentum as functions of the step: after a linear warm-up, the recipe's schedule."""
+"""Learning-rate schedules of torch, after a linear warm-up."""
 
 from __future__ import annotations
 
-import math
+import warnings
 
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    PolynomialLR,
+    SequentialLR,
+    StepLR,
+)
+
+from ...runtime.errors import InputError
 from ..recipe import OptimizerSpec
 
-# One-cycle (Smith & Topin, 2018): up for this share of the run and down after, from and to these parts of the rate.
-_ONE_CYCLE_RISE, _ONE_CYCLE_START, _ONE_CYCLE_END = 0.3, 25.0, 1e4
-_ONE_CYCLE_MOMENTA = 0.95, 0.85, 0.95
 
+def make_scheduler(optimizer: Optimizer, spec: OptimizerSpec, steps: int, first_step: int = 0) -> LRScheduler:
+    """The schedule of a run of `steps`, standing at `first_step`; call `step()` once after each optimizer step.
 
-def learning_rate(spec: OptimizerSpec, step: int, steps: int) -> float:
-    """The rate for `step` (0 .. steps - 1) of a run of `steps`."""
-    if step < spec.warmup_steps:
-        return spec.learning_rate * (step + 1) / spec.warmup_steps
-    done = (step - spec.warmup_steps) / max(1, steps - spec.warmup_steps)
-    if spec.schedule == "onecycle":
-        lowest = spec.learning_rate / _ONE_CYCLE_START
-        ends = (lowest, spec.learning_rate, lowest / _ONE_CYCLE_END)
-        return _one_cycle(*ends, step - spec.warmup_steps, steps - spec.warmup_steps)
-    factor = {
-        "constant": 1.0,
-        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
-        "step": spec.step_factor ** ((step - spec.warmup_steps) // spec.step_every),
-        "poly": (1 - done) ** spec.poly_power,
-    }[spec.schedule]
-    return spec.learning_rate * factor
-
-
-def momentum(spec: OptimizerSpec, step: int, steps: int) -> float:
-    """The momentum (for Adam, beta1) for `step`: constant, but lowest where one-cycle's rate is highest."""
-    if spec.schedule != "onecycle" or step < spec.warmup_steps:
-        return spec.momentum
-    return _one_cycle(*_ONE_CYCLE_MOMENTA, step - spec.warmup_steps, steps - spec.warmup_steps)
-
-
-def _one_cycle(first: float, middle: float, last: float, step: int, steps: int) -> float:
-    """From `first` to `middle` and on to `last`, along half cosines."""
-    turn = _ONE_CYCLE_RISE * steps - 1
-    rising = step <= turn
-    start, end = (first, middle) if rising else (middle, last)
-    share = step / max(turn, 1) if rising else (step - turn) / max(steps - 1 - turn, 1)
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+    One-cycle's momentum swings by 0.05 around optimizer.momentum, as torch's does around 0.9. `cyclic` is mmcv's: up to
+    cyclic_rate[0] times the rate and down to cyclic_rate[1], by half cosines. Raises InputError for a warm-up before
+    either, which have their own.
+    """
+    if spec.schedule in ("onecycle", "cyclic") and spec.warmup_steps:
+        raise InputError(f"optimizer.warmup_steps must be 0 with schedule {spec.schedule}, which rises by itself")
+    length = max(1, steps - spec.warmup_steps)
+    scheduler: LRScheduler
+    rates = [group["lr"] for group in optimizer.param_groups]
+    if spec.schedule == "cosine":
+        scheduler = CosineAnnealingLR(optimizer, length)
+    elif spec.schedule == "step":
+        scheduler = StepLR(optimizer, spec.step_every, spec.step_factor)
+    elif spec.schedule == "poly":
+        scheduler = PolynomialLR(optimizer, length, spec.poly_power)
+    elif spec.schedule == "onecycle":
+        momenta = max(0.0, spec.momentum - 0.05), min(0.9999, spec.momentum + 0.05)
+        scheduler = OneCycleLR(optimizer, rates, steps, base_momentum=momenta[0], max_momentum=momenta[1])
+    elif spec.schedule == "cyclic":
+        highest, lowest = spec.cyclic_rate
+        scheduler = OneCycleLR(
+            optimizer,
+            [highest * rate for rate in rates],
+            steps,
+            pct_start=spec.cyclic_up,
+            div_factor=highest,
+            final_div_factor=1 / lowest,
+            base_momentum=min(0.9999, spec.momentum * spec.cyclic_momentum[0]),
+            max_momentum=min(0.9999, spec.momentum * spec.cyclic_momentum[1]),
+        )
+    else:
+        scheduler = ConstantLR(optimizer, 1)
+    if spec.warmup_steps:
+        warmup = LinearLR(optimizer, 1 / spec.warmup_steps, total_iters=spec.warmup_steps - 1)
+        scheduler = SequentialLR(optimizer, [warmup, scheduler], [spec.warmup_steps])
+    with warnings.catch_warnings():
+        # torch warns of schedule steps without optimizer steps: those were done before the run was resumed.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        for _ in range(first_step):
+            scheduler.step()
+    return scheduler

@@ -103,7 +103,7 @@ def _stored(out: Path, stem: str) -> Opinion:
 
 
 def _write_comparison(path: Path, found: list[Path], rows: dict[str, dict[str, str]], teacher: Teacher) -> None:
-    """Half the sheet are the pictures of least agreement (or confidence), half lie evenly through the folder."""
+    """Half of the sheet: the pictures of lowest agreement (or confidence); half: evenly spaced through the folder."""
     doubt = sorted(found, key=lambda p: float(rows[p.name]["agreement"] or rows[p.name]["confidence"]))
     even = [found[int(i)] for i in np.linspace(0, len(found) - 1, min(len(found), _ROWS_OF_SHEET))]
     chosen = list(dict.fromkeys([*doubt[: _ROWS_OF_SHEET // 2], *even]))[:_ROWS_OF_SHEET]
@@ -112,7 +112,7 @@ def _write_comparison(path: Path, found: list[Path], rows: dict[str, dict[str, s
         image = load_image(picture)
         opinion = teacher(image)
         unknown = np.where(opinion.confidence < 128, 255, opinion.mask).astype(np.uint8)
-        row = [tile(image, picture.name), tile(overlay(image, unknown), "label; grey: unknown")]
+        row = [tile(image, picture.name), tile(overlay(image, unknown), "label; light: unknown")]
         row.append(tile(cv2.applyColorMap(opinion.confidence, cv2.COLORMAP_VIRIDIS)[..., ::-1], "confidence"))
         if opinion.first is not None:
             first = opinion.first.astype(np.uint8)

@@ -1,26 +1,26 @@
-"""Teachers: models that label photographs, each pixel with how sure they are of it."""
+"""Teachers: models that label photographs, with a confidence for each pixel."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-import torch
 
 from ...runtime.errors import InputError
 from ...runtime.geometry import resize
 from ...runtime.segmenter import Segmenter
+from .sam import Sam
 
 _SMALLEST_PERSON = 0.01  # share of the picture below which a piece of the first mask is no prompt
 _MOST_PEOPLE = 8
 
 
 class Opinion(NamedTuple):
-    """A teacher's view of a picture: boolean mask, and uint8 confidence of each pixel (128: barely decided).
+    """A teacher's prediction: boolean mask, and uint8 confidence of each pixel (128: barely decided).
 
-    `first` is the mask that the teacher was prompted with, where it was.
+    `first` is the mask that prompted the teacher, if any.
     """
 
     mask: np.ndarray
@@ -51,46 +51,25 @@ class ModelTeacher:
 
 
 class SamTeacher:
-    """Segment Anything (Kirillov et al., 2023), asked for what lies in the boxes of a first model's people.
+    """Segment Anything (Kirillov et al., 2023), prompted with the boxes of a first model's people.
 
     `folder` holds a SAM checkpoint of the transformers library, as safetensors; nothing is fetched.
     """
 
     def __init__(self, folder: Path, first: Segmenter, device: str = "cpu") -> None:
-        from transformers import SamModel, SamProcessor
-        from transformers.utils import logging
+        self.sam, self.first = Sam(folder, device), first
 
-        logging.disable_progress_bar()
-        if not (folder / "config.json").is_file():
-            raise InputError(f"{folder} holds no SAM of the transformers library (config.json, model.safetensors)")
-        try:
-            model: Any = SamModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
-            self.processor = SamProcessor.from_pretrained(str(folder), local_files_only=True)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise InputError(f"{folder} cannot be opened as a SAM: {str(error).strip().splitlines()[0]}") from error
-        self.model = model.to(device).eval()
-        self.first, self.device = first, device
-
-    @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> Opinion:
         first = self.first(image) > 0.5
         boxes = people_boxes(first)
         if not boxes:
-            # Nobody to ask about: an empty mask, as sure as the first model is of it.
+            # No box to prompt with: an empty mask, with the first model's confidence.
             return Opinion(first & False, _confidence(self.first(image)), first)
-        inputs = self.processor(images=image, input_boxes=[boxes], return_tensors="pt").to(self.device)
-        answer = self.model(
-            pixel_values=inputs["pixel_values"], input_boxes=inputs["input_boxes"], multimask_output=False
-        )
-        logits = self.processor.image_processor.post_process_masks(
-            answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False
-        )[0]
-        logits = logits[:, 0].float()  # people x height x width
+        logits, belief = self.sam.boxes(image, boxes)
         who = logits.argmax(0)  # each pixel belongs to most
         logit = logits.amax(0)
-        believed = answer.iou_scores[0, :, 0].float().clamp(0, 1)
         # Sure where the mask is decided, as far as SAM believes its masks at all.
-        sure = 2 * (logit.sigmoid() - 0.5).abs() * believed[who]
+        sure = 2 * (logit.sigmoid() - 0.5).abs() * belief[who]
         return Opinion((logit > 0).cpu().numpy(), (255 * sure).round().byte().cpu().numpy(), first)
 
 

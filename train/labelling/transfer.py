@@ -1,4 +1,4 @@
-"""What a run takes from networks trained before it: their weights to start from, or their opinion to learn from."""
+"""Transfer from trained networks: weights to start from, and teachers to distil from."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from torch import nn
 from torch.nn import functional
 
 from ...runtime.errors import InputError
+from ..datasets.base import mirrored_classes
 from ..engine.checkpoint import load_checkpoint
 from ..models.folding import fold_batch_norms
 
 
 def start_from(network: nn.Module, path: str) -> None:
-    """Give `network` the weights of a checkpoint, in place.
+    """Load the weights of a checkpoint into `network`, in place.
 
-    A head of another shape, or one that the checkpoint lacks, keeps its own: another number of classes, or the
-    boundary head. Raises InputError when anything else differs; model.encoder_weights takes the encoder alone.
+    A head of another shape (another number of classes), or one that the checkpoint lacks (the boundary head), keeps
+    its initial weights. Raises InputError when anything else differs; model.encoder_weights takes the encoder alone.
     """
     stored, own = load_checkpoint(path).model.state_dict(), network.state_dict()
     fitting = {key: value for key, value in stored.items() if key in own and own[key].shape == value.shape}
@@ -32,15 +33,18 @@ def start_from(network: nn.Module, path: str) -> None:
 
 
 class Teachers(nn.Module):
-    """Networks that learn no more, asked in turn; each sees the pictures at its own size, every other time mirrored.
+    """Frozen teachers, used round-robin; each sees the pictures at its own size, mirrored every other time.
 
     KL's gradient is linear in the teacher's probabilities: over the steps of a run, a student is drawn to the mean of
-    all of them and their mirror images, for one answer's cost a step.
+    all teachers and their mirror images, for the cost of one forward pass a step. `mirrored` gives the class of each
+    logit once a picture is mirrored (datasets.base.mirrored_classes).
     """
 
-    def __init__(self, networks: Sequence[nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], sizes: Sequence[tuple[int, int]], mirrored: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.networks, self.sizes = nn.ModuleList(networks), tuple(sizes)
+        self.networks, self.sizes, self.mirrored = nn.ModuleList(networks), tuple(sizes), list(mirrored)
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -51,24 +55,29 @@ class Teachers(nn.Module):
         seen = _resized(pixels, self.sizes[index])
         seen = (seen.flip(3) if mirrored else seen).contiguous(memory_format=torch.channels_last)
         logits = _resized(self.networks[index](seen).mask.float(), pixels.shape[2:])
-        return logits.flip(3) if mirrored else logits
+        if not mirrored:
+            return logits
+        return logits.flip(3)[:, self.mirrored] if self.mirrored else logits.flip(3)
 
 
 def open_teachers(paths: Sequence[str], classes: Sequence[str]) -> Teachers | None:
-    """The networks of checkpoints; None without a path. They must tell the same `classes`."""
+    """The networks of checkpoints; None without a path. They must have the same `classes`."""
     opened = [load_checkpoint(path) for path in paths]
     for path, checkpoint in zip(paths, opened, strict=True):
         if list(checkpoint.spec.classes) != list(classes):
-            raise InputError(f"the teacher {path} tells {', '.join(checkpoint.spec.classes)}, not {', '.join(classes)}")
+            raise InputError(
+                f"the teacher {path} has the classes {', '.join(checkpoint.spec.classes)}, not {', '.join(classes)}"
+            )
     if not opened:
         return None
-    teachers = Teachers([_folded(each.model, each.size) for each in opened], [each.size for each in opened])
+    networks, sizes = [_folded(each.model, each.size) for each in opened], [each.size for each in opened]
+    teachers = Teachers(networks, sizes, mirrored_classes(classes))
     return teachers.to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def _folded(network: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """`network` with its batch normalisation in its convolutions, unless that would change what it says."""
+    """`network` with batch normalisation folded into its convolutions, unless that would change its output."""
     picture = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     folded = copy.deepcopy(network.eval())
     fold_batch_norms(folded, size)

@@ -1,112 +1,83 @@
-"""The rivals of semantic segmentation: a dilated encoder, a head that looks far around, bilinear upsampling.
-
-DeepLabV3 and V3+ (Chen et al., 2017, 2018) and PSPNet (Zhao et al., 2017) take their heads from
-segmentation_models_pytorch; OCR (Yuan et al., 2020) is written out here.
-"""
+"""What DeepLabV3, DeepLabV3+, PSPNet and OCR share: a dilated encoder, a head with context, bilinear upsampling."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
-from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Decoder, DeepLabV3PlusDecoder
-from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 from torch import nn
 from torch.nn import functional
 
-from .portraitnet import Logits
+from .base import Logits, ModelSpec
+from .dilation import dilate_every_block
+from .encoders import build_encoder
 
-HEADS = ("deeplabv3", "deeplabv3plus", "pspnet", "ocr")
-_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}  # of the papers, by output stride
-_WIDTH = 256
-_PSP_WIDTH = 512
+RATES = {8: (12, 24, 36), 16: (6, 12, 18)}  # the papers' dilations of ASPP, by output stride
+WIDTH = 256
+
+
+@dataclass(frozen=True)
+class DilatedSpec(ModelSpec):
+    """The options of every network with a dilated encoder."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"edge_head", "convolution"})
+
+    output_stride: Literal[8, 16] = 8  # of the encoder's deepest map
+    # graded: a stage's first block has the dilation of the stage before (DeepLab, timm); every_block: none has (PSPNet)
+    dilation: Literal["graded", "every_block"] = "graded"
+    auxiliary_head: bool = False  # a second head on the last map but one, used in training only
+
+    def build_encoder(self) -> Any:
+        """The timm encoder; `feature_info.channels()` are the widths of its five maps."""
+        encoder = build_encoder(self.encoder, self.encoder_weights, output_stride=self.output_stride)
+        if self.dilation == "every_block":
+            dilate_every_block(encoder, self.output_stride)
+        return encoder
 
 
 class DilatedNet(nn.Module):
-    """`encoder` gives maps of `encoder_channels`, the deepest at `output_stride`; `head` is one of HEADS.
+    """`head` maps the picture and the encoder's maps to `width` channels; the mask head scores them.
 
-    With `auxiliary`, a small fully convolutional head reads the last map but one, in training only. OCR always
-    has it: its regions are that head's.
+    `auxiliary_channels` is the width of the last map but one, which a small fully convolutional head reads in
+    training; 0 for none.
     """
 
+    regions_from_auxiliary = False  # True where the deployed network needs the auxiliary head
+
     def __init__(
-        self,
-        encoder: nn.Module,
-        encoder_channels: Sequence[int],
-        output_stride: int,
-        head: str,
-        classes: int,
-        auxiliary: bool,
+        self, encoder: nn.Module, head: nn.Module, width: int, classes: int, auxiliary_channels: int = 0
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        channels = [3, *encoder_channels]
-        width = _PSP_WIDTH if head == "pspnet" else _WIDTH
-        self.head: nn.Module
-        if head == "deeplabv3":
-            self.head = DeepLabV3Decoder(channels[-1], width, _RATES[output_stride], False, 0.5)
-        elif head == "deeplabv3plus":
-            rates = _RATES[output_stride]
-            self.head = DeepLabV3PlusDecoder(channels, 5, width, rates, output_stride, True, 0.5)  # type: ignore[arg-type]
-        elif head == "pspnet":
-            self.head = PSPDecoder(channels, out_channels=width)
-        else:
-            self.head = ObjectContext(channels[-1], width)
-        self.regions_from_auxiliary = head == "ocr"
+        self.head = head
         self.mask_head = nn.Conv2d(width, classes, 1)
-        self.auxiliary_head = (
-            fully_convolutional(channels[-2], classes) if auxiliary or self.regions_from_auxiliary else None
-        )
+        self.auxiliary_head = fully_convolutional(auxiliary_channels, classes) if auxiliary_channels else None
 
     def forward(self, x: torch.Tensor) -> Logits:
         """Normalised RGB batch x 3 x H x W (multiples of 32) -> Logits at the same size."""
         features = [x, *self.encoder(x)]
         auxiliary = self.auxiliary_head(features[-2]) if self.auxiliary_head is not None else None
-        if isinstance(self.head, ObjectContext):
-            assert auxiliary is not None
-            seen = self.head(features[-1], auxiliary)
-        else:
-            seen = self.head(features)
+        context = self.context(features, auxiliary)
         size = x.shape[2:]
         return Logits(
-            _resize(self.mask_head(seen), size), None, None if auxiliary is None else _resize(auxiliary, size)
+            _resize(self.mask_head(context), size), None, None if auxiliary is None else _resize(auxiliary, size)
         )
 
-
-class ObjectContext(nn.Module):
-    """Each pixel attends to the classes' mean features, over the regions that rough logits outline."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        key = width // 2
-        self.pixels = _conv(channels, width, 3)
-        self.query = nn.Sequential(_conv(width, key), _conv(key, key))
-        self.key = nn.Sequential(_conv(width, key), _conv(key, key))
-        self.value = _conv(width, key)
-        self.context = _conv(key, width)
-        self.fuse = nn.Sequential(_conv(2 * width, width), nn.Dropout2d(0.05))
-        self.scale = key**-0.5
-
-    def forward(self, features: torch.Tensor, rough: torch.Tensor) -> torch.Tensor:
-        """Features batch x channels x h x w and rough logits batch x classes x h x w -> batch x width x h x w."""
-        pixels = self.pixels(features)
-        height, width = pixels.shape[2:]
-        # Written as einsum: of a plain product converters make a layer with changing weights, which phones lack.
-        share = rough.flatten(2).softmax(2)  # of each class, over the pixels
-        regions = torch.einsum("bkp,bcp->bck", share, pixels.flatten(2)).unsqueeze(3)
-        query, key = self.query(pixels).flatten(2), self.key(regions).flatten(2)
-        attention = (torch.einsum("bcp,bck->bpk", query, key) * self.scale).softmax(2)
-        context = torch.einsum("bpk,bck->bcp", attention, self.value(regions).flatten(2))
-        context = self.context(context.unflatten(2, (height, width)))
-        return self.fuse(torch.cat([context, pixels], 1))
+    def context(self, features: list[torch.Tensor], auxiliary: torch.Tensor | None) -> torch.Tensor:
+        """The head's map, batch x width x h x w, of the picture and the encoder's maps."""
+        return self.head(features)
 
 
 def fully_convolutional(channels: int, classes: int) -> nn.Sequential:
     """FCN head (Long et al., 2015) as the papers use it for the auxiliary loss."""
-    return nn.Sequential(_conv(channels, channels // 4, 3), nn.Dropout(0.1), nn.Conv2d(channels // 4, classes, 1))
+    return nn.Sequential(
+        conv_bn_relu(channels, channels // 4, 3), nn.Dropout(0.1), nn.Conv2d(channels // 4, classes, 1)
+    )
 
 
-def _conv(channels_in: int, channels_out: int, kernel: int = 1) -> nn.Sequential:
+def conv_bn_relu(channels_in: int, channels_out: int, kernel: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels_out),

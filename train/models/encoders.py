@@ -13,6 +13,7 @@ from torch import nn
 
 from ...runtime.errors import InputError
 from ..engine.weights import read_safetensors
+from .base import ModelSpec
 from .padding import use_black_border
 
 STRIDES = [2, 4, 8, 16, 32]
@@ -64,6 +65,15 @@ def build_encoder(
     if padding == "tensorflow" and not use_black_border(encoder):
         raise InputError(f"encoder {name!r} cannot be padded as in TensorFlow; leave model.padding at torch")
     return encoder
+
+
+def refuse_encoder_weights(spec: ModelSpec) -> None:
+    """Raise InputError where a recipe names encoder weights for a network that has no timm encoder."""
+    if spec.encoder_weights != "none":
+        raise InputError(
+            f"model.encoder_weights is {spec.encoder_weights!r}, but {spec.architecture} has no encoder of timm's; "
+            "put a checkpoint of the whole network into run.start_from"
+        )
 
 
 def _load_file(encoder: Any, path: Path) -> None:

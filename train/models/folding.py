@@ -1,4 +1,4 @@
-"""Batch normalisation taken into the convolutions before it, when learning is over: one function, fewer passes."""
+"""Batch normalisation folded into the convolutions before it, after training: the same function in fewer operations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...runtime.errors import InputError
 def fold_batch_norms(model: nn.Module, size: tuple[int, int] = (64, 64)) -> None:
     """Fold each BatchNorm2d into the convolution whose output it receives, as seen on one run of the model, in place.
 
-    The run is on a picture of `size` (height, width). Where something else sees that output, too, the function changes:
+    The run is on a picture of `size` (height, width). Where something else reads that output too, the function changes:
     compare before and after. Raises InputError for batch normalisation without running statistics.
     """
     made_by: dict[int, nn.Conv2d] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-    keep_alive = []  # tensors are told apart by identity, so none may be freed meanwhile
+    keep_alive = []  # tensors are compared by identity, so none may be freed meanwhile
 
     def watch(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         keep_alive.append(output)
@@ -36,7 +36,7 @@ def fold_batch_norms(model: nn.Module, size: tuple[int, int] = (64, 64)) -> None
     for conv, norm in pairs:
         mean, variance = norm.running_mean, norm.running_var
         if mean is None or variance is None:
-            raise InputError(f"{names[norm]} keeps no running statistics: its network cannot be exported or teach")
+            raise InputError(f"{names[norm]} keeps no running statistics: it can neither be exported nor teach")
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
         )

@@ -6,8 +6,9 @@ Known from its model card ("MobileNetV3-like backbone with customised decoder bl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -15,10 +16,10 @@ from timm.models._efficientnet_blocks import InvertedResidual, SqueezeExcite
 from torch import nn
 from torch.nn import functional
 
+from .base import Logits, ModelSpec
+from .encoders import refuse_encoder_weights
 from .padding import BlackBorderStem
-from .portraitnet import Logits
 
-SELFIE_ENCODER = "mobilenetv3_selfie"
 _STEM = 16
 # Kernel, stride, hidden channels, channels, channels of the squeeze (0: none), activation; by resolution.
 _BLOCKS = (
@@ -34,6 +35,21 @@ _BLOCKS = (
 )
 _CONTEXT = 128
 _SKIPS = (24, 16, 16)  # at 1/8, 1/4 and 1/2
+
+
+@dataclass(frozen=True)
+class SelfieSpec(ModelSpec):
+    """MediaPipe's selfie network. Its published weights go to run.start_from."""
+
+    stride: ClassVar[int] = 16
+
+    architecture: Literal["selfie"] = "selfie"
+    encoder: Literal["mobilenetv3_selfie"] = "mobilenetv3_selfie"
+    edge_head: bool = True  # predicts boundaries, in training only
+
+    def build(self) -> SelfieNet:
+        refuse_encoder_weights(self)
+        return SelfieNet(len(self.classes), self.edge_head)
 
 
 class SelfieEncoder(nn.Module):

@@ -7,17 +7,19 @@ graph's weights for it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 import torch
 from timm.layers.conv2d_same import Conv2dSame
 from timm.models._efficientnet_blocks import InvertedResidual
 from torch import nn
 from torch.nn import functional
 
+from .base import Logits, ModelSpec
+from .encoders import refuse_encoder_weights
 from .padding import BlackBorderStem
-from .portraitnet import Logits
 
-SELFIE_TRANSFORMER_ENCODER = "mobilevitv2_selfie"
-STRIDE = 64  # what input sides must be multiples of: patches at the last stage
 _STEM = 16
 # Channels and stride of each inverted bottleneck, and width and layers of the attention after them; by resolution.
 _STAGES = (
@@ -31,6 +33,20 @@ _PATCH = 4
 _PYRAMID = 64
 _HEAD = 32
 _REFINEMENTS = 5
+
+
+@dataclass(frozen=True)
+class SelfieTransformerSpec(ModelSpec):
+    """MediaPipe's multi-class selfie network. Its published weights go to run.start_from."""
+
+    stride: ClassVar[int] = 64  # the last stage's 4x4 patches at 1/16
+
+    architecture: Literal["selfie_transformer"] = "selfie_transformer"
+    encoder: Literal["mobilevitv2_selfie"] = "mobilevitv2_selfie"
+
+    def build(self) -> SelfieTransformer:
+        refuse_encoder_weights(self)
+        return SelfieTransformer(len(self.classes))
 
 
 class SeparableAttention(nn.Module):

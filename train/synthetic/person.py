@@ -116,7 +116,7 @@ def _paint_face(rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray) ->
     middle, dark = TILE // 2, (skin * 0.55).tolist()
     blush = np.zeros((TILE, TILE), np.float32)
     eye_y, gap = 60 + int(rng.integers(-3, 4)), int(rng.integers(19, 25))
-    mouth_y, wide = 94 + int(rng.integers(-3, 4)), int(rng.integers(11, 18))
+    mouth_y, breadth = 94 + int(rng.integers(-3, 4)), int(rng.integers(11, 18))
     lips = np.clip(skin * (0.85, 0.55, 0.55) + rng.uniform(-10, 40) * np.array([1.0, 0, 0.2]), 0, 255).tolist()
     iris = textures.random_colour(rng, 0.5)
     glasses = rng.random()
@@ -129,11 +129,11 @@ def _paint_face(rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray) ->
         brow = (eye[0], eye_y - 13)
         cv2.ellipse(tile, brow, (12, 3), side * 8, 180, 360, hair.tolist(), 2, cv2.LINE_AA)
         cv2.circle(tile, (middle + side * 5, 79), 2, dark, -1, cv2.LINE_AA)
-    cv2.ellipse(tile, (middle, mouth_y), (wide, int(rng.integers(3, 6))), 0, 0, 360, lips, -1, cv2.LINE_AA)
+    cv2.ellipse(tile, (middle, mouth_y), (breadth, int(rng.integers(3, 6))), 0, 0, 360, lips, -1, cv2.LINE_AA)
     if rng.random() < 0.35:
-        cv2.ellipse(tile, (middle, mouth_y), (wide - 3, 3), 0, 0, 180, (240, 236, 230), -1, cv2.LINE_AA)
+        cv2.ellipse(tile, (middle, mouth_y), (breadth - 3, 3), 0, 0, 180, (240, 236, 230), -1, cv2.LINE_AA)
     else:
-        cv2.line(tile, (middle - wide, mouth_y), (middle + wide, mouth_y), dark, 1, cv2.LINE_AA)
+        cv2.line(tile, (middle - breadth, mouth_y), (middle + breadth, mouth_y), dark, 1, cv2.LINE_AA)
     blush = cv2.GaussianBlur(blush, (0, 0), 7)[..., None] * rng.uniform(0, 0.25)
     tile = (tile + ((225, 90, 85) - tile) * blush).astype(np.uint8)
     if glasses < 0.3:
@@ -149,14 +149,14 @@ def _paint_face(rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray) ->
 
 
 def _head(rng: np.random.Generator, looks: _Looks) -> list[Ellipsoid]:
-    wide = rng.uniform(0.92, 1.1)
+    breadth = rng.uniform(0.92, 1.1)
     parts = [
-        ball((0, -0.04, 0.022), (0.076 * wide, 0.082, 0.094), looks.skin, shadow=True),
-        ball((0, 0.003, -0.01), (0.071 * wide, 0.117, 0.085), looks.face),
-        ball((0, 0.066, -0.022), (0.05 * wide, 0.046, 0.055), replace(looks.skin, gloss=0.0)),
+        ball((0, -0.04, 0.022), (0.076 * breadth, 0.082, 0.094), looks.skin, shadow=True),
+        ball((0, 0.003, -0.01), (0.071 * breadth, 0.117, 0.085), looks.face),
+        ball((0, 0.066, -0.022), (0.05 * breadth, 0.046, 0.055), replace(looks.skin, gloss=0.0)),
         ball((0, 0.018, -0.094), (0.014, rng.uniform(0.02, 0.03), 0.02), looks.skin),
     ]
-    parts += [ball((s * 0.077 * wide, 0.004, 0.012), (0.012, 0.031, 0.02), looks.skin) for s in (-1, 1)]
+    parts += [ball((s * 0.077 * breadth, 0.004, 0.012), (0.012, 0.031, 0.02), looks.skin) for s in (-1, 1)]
     return parts
 
 
@@ -206,20 +206,20 @@ def _worn(rng: np.random.Generator, looks: _Looks) -> list[Ellipsoid]:
     return []
 
 
-def _body(rng: np.random.Generator, looks: _Looks, wide: float, deep: float) -> list[Ellipsoid]:
+def _body(rng: np.random.Generator, looks: _Looks, breadth: float, deep: float) -> list[Ellipsoid]:
     cloth, fold = looks.cloth, rng.uniform(0, 0.03)
     neck = rng.uniform(0.047, 0.06)
     parts = [
         limb(np.array([0, 0.04, 0.025]), np.array([0, 0.2, 0.035]), neck, looks.skin),
-        limb(np.array([-0.17 * wide, 0.255, 0.04]), np.array([0.17 * wide, 0.255, 0.04]), 0.075, cloth, fold),
-        ball((0, 0.43, 0.04), (0.185 * wide, 0.25, 0.115 * deep), cloth, fold, True),
-        ball((0, 0.7, 0.04), (0.165 * wide, 0.26, 0.115 * deep), cloth, fold),
-        ball((0, 0.92, 0.04), (0.18 * wide, 0.15, 0.12 * deep), looks.second),
+        limb(np.array([-0.17 * breadth, 0.255, 0.04]), np.array([0.17 * breadth, 0.255, 0.04]), 0.075, cloth, fold),
+        ball((0, 0.43, 0.04), (0.185 * breadth, 0.25, 0.115 * deep), cloth, fold, True),
+        ball((0, 0.7, 0.04), (0.165 * breadth, 0.26, 0.115 * deep), cloth, fold),
+        ball((0, 0.92, 0.04), (0.18 * breadth, 0.15, 0.12 * deep), looks.second),
     ]
     for side in (-1, 1):
-        shoulder = np.array([side * 0.17 * wide, 0.25, 0.04])
+        shoulder = np.array([side * 0.17 * breadth, 0.25, 0.04])
         parts.append(limb(np.array([side * 0.03, 0.165, 0.035]), shoulder, 0.05, cloth, fold))
-        hip, knee = np.array([side * 0.09 * wide, 0.95, 0.04]), np.array([side * 0.1 * wide, 1.35, 0.0])
+        hip, knee = np.array([side * 0.09 * breadth, 0.95, 0.04]), np.array([side * 0.1 * breadth, 1.35, 0.0])
         parts.append(limb(hip, knee, 0.085, looks.second))
         parts.append(limb(knee, knee + (0, 0.42, 0.05), 0.06, looks.second))
     neckline = rng.random()
@@ -235,11 +235,11 @@ def _body(rng: np.random.Generator, looks: _Looks, wide: float, deep: float) -> 
     return parts
 
 
-def _arms(rng: np.random.Generator, looks: _Looks, wide: float) -> list[Ellipsoid]:
+def _arms(rng: np.random.Generator, looks: _Looks, breadth: float) -> list[Ellipsoid]:
     parts = []
     for side in (-1, 1):
         flip = np.array([side, 1, 1])
-        shoulder = np.array([0.195 * wide, 0.27, 0.04])
+        shoulder = np.array([0.195 * breadth, 0.27, 0.04])
         pose, jitter = rng.random(), rng.normal(0, 0.02, 3)
         if pose > 0.42:  # down
             elbow = shoulder + (0.05, 0.28, 0.03) + jitter

@@ -121,12 +121,12 @@ export class GlCompositor {
   }
 
   /** A picture at another size; with `alpha` also that, as the fourth channel; `crop` is a part of it in pixels. */
-  #shrink(name, height, width, source, {alpha = source, crop = null, box = null} = {}) {
+  #shrink(name, height, width, source, {alpha = null, crop = null, box = null} = {}) {
     const part = crop ?? {top: 0, left: 0, height: source.height, width: source.width};
     const taps = [part.width / width, part.height / height].map((ratio) => Math.min(MOST_TAPS, Math.ceil(ratio / 2)));
     const target = box ? this.targets[name] : this.#target(name, height, width);
     this.glsl.draw('shrink', target, {
-      picture: source, alpha, taps, size: [width, height],
+      picture: source, alpha: alpha ?? source, both: Boolean(alpha), taps, size: [width, height],
       first: [part.left / source.width, part.top / source.height],
       extent: [part.width / source.width, part.height / source.height],
     }, box);

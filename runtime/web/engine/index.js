@@ -5,7 +5,10 @@ import {View} from './view.js';
 
 export {createSegmenter} from './segmenter.js';
 export {View} from './view.js';
-export {features} from './features.js';
+export {features, waysToRun} from './features.js';
+export {fit} from './letterbox.js';
+export {Renderer} from './renderer.js';
+export {AlphaSmoother} from './smoothing.js';
 
 /** "#208060" -> [0.125, 0.5, 0.376]. */
 export function rgb(colour) {

@@ -9,8 +9,8 @@ const PATIENCE = 60_000; // milliseconds for one way to start, once its files ar
 const ASSETS = {worker: __WORKER__, litert: __LITERT__, sizes: __SIZES__};
 
 /** Bytes of a file, with `onBytes` called as they come. Throws with the address where the server has none. */
-async function download(url, onBytes) {
-  const answer = await fetch(url);
+async function download(url, onBytes, signal) {
+  const answer = await fetch(url, {signal});
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
   const reader = answer.body.getReader();
   const parts = [];
@@ -56,10 +56,14 @@ export async function createSegmenter(model, {onGpu = false, onProgress = () => 
   let got = 0;
   const count = (length) => onProgress(Math.min(1, (got += length) / total));
   // The runtime is fetched here for the progress alone: the worker finds it in the browser's cache.
+  const stop = new AbortController();
   const [bytes] = await Promise.all([
-    download(new URL(model.url, document.baseURI).href, count),
-    download(runtime + wasm(ways[0]), count),
-  ]);
+    download(new URL(model.url, document.baseURI).href, count, stop.signal),
+    download(runtime + wasm(ways[0]), count, stop.signal),
+  ]).catch((error) => {
+    stop.abort(); // of two downloads one failed: the other would go on, and report its progress
+    throw error;
+  });
   const failed = [];
   for (const way of ways) {
     const caller = new Caller(new Worker(new URL(ASSETS.worker, base)));

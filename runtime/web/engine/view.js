@@ -81,6 +81,10 @@ class PagePainter {
     this.renderer.setPicture(source, height, width);
   }
 
+  loseContext() {
+    this.renderer.compositor.glsl?.gl.getExtension('WEBGL_lose_context').loseContext();
+  }
+
   reset() {
     this.renderer.reset();
   }
@@ -271,6 +275,12 @@ export class View {
     if (video?.srcObject) video.srcObject = null;
     this.#source = null;
     this.painter.reset();
+  }
+
+  /** For tests: take the GPU away, as drivers do. */
+  loseContext() {
+    if (this.painter instanceof PagePainter) this.painter.loseContext();
+    else this.segmenter.caller.call('loseContext');
   }
 
   /** Show nothing more; the last picture stays on the canvas. */

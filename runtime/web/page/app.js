@@ -39,6 +39,7 @@ const camera = new Camera({
 });
 
 const backgrounds = new Backgrounds(element('backgrounds'), async (background, drawable = null) => {
+  element('stage').classList.toggle('transparent', background.kind === 'none');
   if (drawable && view) await view.setPicture(drawable);
   await look({background});
 }, (error) => failWith(error));
@@ -76,6 +77,7 @@ function drawn({alpha, box, times}) {
   window.portraitnet = {
     alpha, box, times, frames: (window.portraitnet?.frames ?? 0) + 1, modelRuns: (window.portraitnet?.modelRuns ?? 0) + (times.model === drawn.model ? 0 : 1),
     processor: segmenter.way.label, failed: segmenter.failed, abilities: view.abilities, features: segmenter.features,
+    loseContext: () => view.loseContext(),
   };
   drawn.model = times.model;
   element('empty').hidden = true;

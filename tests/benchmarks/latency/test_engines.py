@@ -9,7 +9,7 @@ from portraitnet.benchmarks.latency.probe import cold_start
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import save_checkpoint
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import PortraitNetSpec, build_model
 
 SHIPPED = {kind: default_weights().with_suffix(f".{kind}") for kind in ("tflite", "onnx", "safetensors")}
 NOISE = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
@@ -17,7 +17,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
 
 @pytest.fixture
 def small(tmp_path):
-    spec = ModelSpec(encoder="mobilenetv2_035")
+    spec = PortraitNetSpec(encoder="mobilenetv2_035")
     path = tmp_path / "small.safetensors"
     save_checkpoint(path, build_model(spec).state_dict(), spec, (64, 64), {"recipe": {"name": "small"}, "step": 1})
     return path

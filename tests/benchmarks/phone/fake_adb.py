@@ -1,6 +1,7 @@
 """Stands in for adb: answers as the real one, for devices described in devices.json beside it.
 
-The text of benchmark_model is laid out as LiteRT's own tool prints it. A device: state, properties, what goes wrong
+The text of benchmark_model is laid out as LiteRT's own tool prints it: that of 2.x for a device with `litert` 2, else
+the older one. A device: state, properties, what goes wrong
 (`push`: adb's own complaint; `tool`: per place "refused", "killed", "gone", "crash"), and milliseconds per place.
 """
 
@@ -48,9 +49,15 @@ def shell(serial, device, command):
 
 
 def tool(serial, device, command):
-    place = "gpu" if "--use_gpu=true" in command else "nnapi" if "--use_nnapi=true" in command else "cpu"
+    place = "gpu" if "--use_gpu=true" in command else "npu" if "--use_npu=true" in command else "cpu"
     threads = int(re.search(r"--num_threads=(\d+)", command).group(1))
     runs = int(re.search(r"--num_runs=(\d+)", command).group(1))
+    if place != "cpu":
+        assert "--use_cpu=false --require_full_delegation=true" in command
+    if place == "npu":
+        libraries = "/data/local/tmp/portraitnet-benchmark/npu"
+        assert command.startswith(f"LD_LIBRARY_PATH={libraries}:")
+        assert f"--dispatch_library_path={libraries} --compiler_plugin_library_path={libraries}" in command
     wrong = device.get("tool", {}).get(place, "")
     print(f"STARTING!\nLog parameter values verbosely: [0]\nNum threads: [{threads}]\nLoaded model m.tflite")
     if wrong == "crash":
@@ -73,14 +80,16 @@ def tool(serial, device, command):
             f"Though {place.upper()} delegate is explicitly applied, the model graph will not be executed by the "
             "delegate."
         )
+    elif wrong == "unknown":
+        print(f"WARN: Unconsumed cmdline flags: --use_{place}=true --require_full_delegation=true")
     elif place == "gpu":
         print("Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate.")
-    else:
-        print(
-            "Explicitly applied NNAPI delegate, and the model graph will be partially executed by the delegate w/ 3 "
-            "delegate kernels."
-        )
-    middle = 1000 * device["ms"][place] / threads
+    calls = HERE / f"{serial}.calls"
+    calls.write_text(calls.read_text() + "." if calls.exists() else ".")
+    slower = device.get("throttles", 1) if len(calls.read_text()) > device.get("cool_calls", 10**6) else 1
+    middle = 1000 * device["ms"][place] / threads * slower
+    if device.get("litert") == 2:
+        return print_as_litert_2(runs, middle)
     print("The input model file size (MB): 2.9\nInitialized session in 18.777ms.")
     slow = f"first={2 * middle:.0f} curr={middle:.0f} min={middle:.0f} max={3 * middle:.0f}"
     print(f"count=9 {slow} avg={1.5 * middle:g} std=99\n")
@@ -105,6 +114,20 @@ def tool(serial, device, command):
     print("============================== Top by Computation Time ==============================")
 
 
+def print_as_litert_2(runs, middle):
+    """As the benchmark_model of LiteRT 2.x prints it, by its own build instructions."""
+    line = f"first={2 * middle:.0f} curr={middle:.0f} min={middle:.0f} max={3 * middle:.0f} avg={middle:g} std=12"
+    print("INFO: Initialized session in 5.757ms.")
+    print(f"INFO: count=9 {line} p5={middle:.0f} median={1.5 * middle:g} p95={middle:.0f}\n")
+    print(f"INFO: count={runs} {line} p5={middle:.0f} median={middle:g} p95={middle:.0f}\n")
+    told = "INFO: [./litert/tools/benchmark_litert_model.h:73]"
+    print("INFO: [./litert/tools/benchmark_litert_model.h:72] \n========== BENCHMARK RESULTS ==========")
+    print(f"{told} Model initialization: 5.76 ms\n{told} Warmup (first):       {2 * middle / 1000:.2f} ms")
+    print(f"{told} Warmup (avg):         0.95 ms (526 runs)\n{told} Inference (avg):      0.95 ms ({runs} runs)")
+    print(f"{told} \nMemory Usage:\n{told} Init footprint:       4.06 MB\n{told} Overall footprint:    7.07 MB")
+    print(f"{told} Peak memory usage not available. (peak_mem_mb <= 0)")
+
+
 def main():
     arguments = sys.argv[1:]
     log(" ".join(arguments))
@@ -121,7 +144,7 @@ def main():
     elif command == "push":
         if device.get("push"):
             fail(f"adb: error: failed to copy '{rest[0]}' to '{rest[1]}': {device['push']}")
-        assert Path(rest[0]).is_file()
+        assert Path(rest[0]).exists()
         print(f"{rest[0]}: 1 file pushed, 0 skipped. 30.1 MB/s")
     elif command == "shell":
         return shell(serial, device, " ".join(rest))

@@ -26,7 +26,7 @@ PIXEL = {
         "ro.build.version.release": "14",
         "ro.soc.model": "Tensor G3",
     },
-    "ms": {"cpu": 12.0, "gpu": 4.0, "nnapi": 6.0},
+    "ms": {"cpu": 12.0, "gpu": 4.0, "npu": 0.5},
 }
 
 
@@ -58,6 +58,14 @@ def tool(tmp_path):
     return path
 
 
+@pytest.fixture
+def libraries(tmp_path):
+    folder = tmp_path / "libraries"
+    folder.mkdir()
+    (folder / "libLiteRtDispatch_Qualcomm.so").write_bytes(b"\x7fELF")
+    return folder
+
+
 def plan(places=("cpu",), threads=(1,), turns=2, **changes):
     return Plan((default_weights(),), places, threads, runs=7, turns=turns, cool_down=0, **changes)
 
@@ -71,9 +79,10 @@ def log(program):
     return Path(program.program).with_name("log.txt").read_text()
 
 
-def test_cpu_gpu_and_nnapi_with_residency_heat_and_clocks(adb, tool, tmp_path):
+def test_cpu_gpu_and_npu_with_residency_heat_and_clocks(adb, tool, tmp_path, libraries):
     program = adb(A1=phone("Pixel 8", heat=1))
-    outcome = run(program, plan(("cpu", "gpu", "nnapi"), (1, 2)), tmp_path / "out", tool)
+    planned = plan(("cpu", "gpu", "npu"), (1, 2), npu_libraries=libraries)
+    outcome = run(program, planned, tmp_path / "out", tool)
     assert outcome.problems == []
     rows = {(r["backend"], r["threads"]): r for r in read_csv(outcome.path)}
     assert len(rows) == outcome.results == 4
@@ -81,7 +90,8 @@ def test_cpu_gpu_and_nnapi_with_residency_heat_and_clocks(adb, tool, tmp_path):
     assert float(cpu["median_ms"]) == 6.0
     assert cpu["residency"] == "122/124 in 1"
     assert rows["LiteRT GPU", "1"]["residency"] == "whole"
-    assert rows["LiteRT NNAPI", "1"]["residency"] == "in 3 parts"
+    assert rows["LiteRT NPU", "1"]["residency"] == "whole"  # which the tool was asked to insist on
+    assert float(rows["LiteRT NPU", "1"]["median_ms"]) == 0.5
     assert (cpu["machine"], cpu["versions"]) == ("Google Pixel 8 (Tensor G3)", "Android 14")
     assert (cpu["heat_before"], cpu["heat_after"]) == ("light", "light")
     assert "MHz before 1804 1804 2401 2850, after 1804 1804 2401 2850" in cpu["conditions"]
@@ -89,6 +99,40 @@ def test_cpu_gpu_and_nnapi_with_residency_heat_and_clocks(adb, tool, tmp_path):
     assert (cpu["runs"], float(cpu["peak_mb"])) == ("14", 18.7227)
     assert float(cpu["cold_start_ms"]) == pytest.approx(18.777 + 12.0)
     assert "rm -rf /data/local/tmp/portraitnet-benchmark" in log(program)
+
+
+def test_the_tool_of_litert_2(adb, tool, tmp_path):
+    outcome = run(adb(A1=phone("Pixel 8", litert=2)), plan(("cpu", "gpu")), tmp_path / "out", tool)
+    cpu, gpu = sorted(read_csv(outcome.path), key=lambda row: row["backend"])
+    assert (float(cpu["median_ms"]), float(gpu["median_ms"])) == (12.0, 4.0)
+    assert float(cpu["cold_start_ms"]) == pytest.approx(5.76 + 24.0)  # to the first result
+    assert (cpu["runs"], float(cpu["peak_mb"]), gpu["residency"]) == ("14", 7.07, "whole")
+
+
+def test_a_sustained_run_tells_when_it_throttles_and_the_rate_that_stays(adb, tool, tmp_path, monkeypatch):
+    clock = iter(range(0, 10_000, 5))  # the stretches are told to last; here a look at the clock takes 5 s
+    monkeypatch.setattr("portraitnet.benchmarks.phone.adb.time.monotonic", lambda: float(next(clock)))
+    program = adb(A1=phone("Pixel 8", litert=2, cool_calls=4, throttles=2.0, heat=2))
+    outcome = run(program, plan(turns=1, sustained=1.0), tmp_path / "out", tool)
+    rows = read_csv(outcome.sustained)
+    rates = [float(row["per_second"]) for row in rows]
+    assert len(rows) >= 5
+    assert rates[:3] == [83.33] * 3  # 12 ms
+    assert rates[-1] == 41.67
+    assert {row["heat"] for row in rows} == {"moderate"}
+    assert (rows[0]["machine"], rows[0]["backend"]) == ("Google Pixel 8 (Tensor G3)", "LiteRT CPU (XNNPACK)")
+    (line,) = [line for line in outcome.problems if "steady" in line]
+    assert "83.3 inferences/s at first, throttles after " in line
+    assert line.endswith("steady 41.7/s")
+    assert "--num_runs=1 --min_secs=10 --max_secs=20" in log(program)
+    assert [float(row["median_ms"]) for row in read_csv(outcome.path)] == [12.0]
+
+
+def test_an_older_tool_that_ignores_the_flag_gives_no_figure_of_the_npu(adb, tool, tmp_path, libraries):
+    program = adb(A1=phone("Pixel 8", tool={"npu": "unknown"}))
+    outcome = run(program, plan(("cpu", "npu"), npu_libraries=libraries), tmp_path / "out", tool)
+    assert [row["backend"] for row in read_csv(outcome.path)] == ["LiteRT CPU (XNNPACK)"]
+    assert any("knows no --use_npu: take one of LiteRT 2.x" in line for line in outcome.problems)
 
 
 def test_several_devices_at_once_each_with_its_own_trouble(adb, tool, tmp_path):
@@ -109,12 +153,12 @@ def test_several_devices_at_once_each_with_its_own_trouble(adb, tool, tmp_path):
     assert "E5 is no permissions: this user may not open" in said
 
 
-def test_a_delegate_that_refuses_gives_no_figure(adb, tool, tmp_path):
-    program = adb(A1=phone("Pixel 8", tool={"nnapi": "refused", "gpu": "crash"}))
-    outcome = run(program, plan(("cpu", "gpu", "nnapi")), tmp_path / "out", tool)
+def test_a_delegate_that_refuses_gives_no_figure(adb, tool, tmp_path, libraries):
+    program = adb(A1=phone("Pixel 8", tool={"npu": "refused", "gpu": "crash"}))
+    outcome = run(program, plan(("cpu", "gpu", "npu"), npu_libraries=libraries), tmp_path / "out", tool)
     assert [row["backend"] for row in read_csv(outcome.path)] == ["LiteRT CPU (XNNPACK)"]
     said = "\n".join(outcome.problems)
-    assert "on NNAPI: NNAPI did not take this model" in said
+    assert "on NPU: NPU did not take this model" in said
     assert "on GPU: " in said
     assert "Failed to apply GPU delegate" in said
     # A contestant that failed is not tried again in later turns.
@@ -154,8 +198,10 @@ def test_nothing_connected_and_nothing_installed_are_said(adb, tmp_path, monkeyp
 
 
 def test_plans_that_make_no_sense_are_refused(tmp_path):
-    with pytest.raises(InputError, match="choose from cpu, gpu, nnapi"):
-        plan(("tpu",))
+    with pytest.raises(InputError, match="choose from cpu, gpu, npu"):
+        plan(("nnapi",))
+    with pytest.raises(InputError, match=r"--npu-libraries FOLDER with LiteRT's libLiteRtDispatch_\*\.so"):
+        plan(("npu",))
     with pytest.raises(InputError, match=r"is no \.tflite file"):
         Plan((default_weights().with_suffix(".onnx"),), ("cpu",), (1,))
 

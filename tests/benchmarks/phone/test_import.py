@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from portraitnet.benchmarks.phone.imports import read_results
+from portraitnet.benchmarks.phone.imports import read_results, read_sustained
 from portraitnet.benchmarks.phone.readings import checked_row, join, plain_text
 from portraitnet.benchmarks.reporting.table import LATENCY_COLUMNS, read_csv, write_csv
 from portraitnet.cli.app import app
@@ -31,6 +31,89 @@ def test_the_apps_json_joins_the_table(tmp_path):
     assert row["source"] == "Android app"
     CliRunner().invoke(app, ["phone", "import", str(file), "--out", str(tmp_path)])
     assert len(read_csv(tmp_path / "phones.csv")) == 2
+
+
+def test_the_apps_sustained_run_has_a_table_of_its_own(tmp_path):
+    stretches = [
+        {"second": 10, "per_second": 200.0, "median_ms": 5.0, "headroom": 0.7},
+        {"second": 20, "per_second": 150.0, "median_ms": 6.5, "headroom": None},
+    ]
+    file = write(tmp_path / "app.json", {"experiment": "latency", "rows": [ROW], "sustained": stretches})
+    done = CliRunner().invoke(app, ["phone", "import", str(file), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    one, two = read_csv(tmp_path / "phones_sustained.csv")
+    assert (one["machine"], one["model"], float(one["per_second"]), float(one["headroom"])) == (
+        "Pixel 8",
+        "net",
+        200,
+        0.7,
+    )
+    assert (two["second"], two["headroom"], two["source"]) == ("20.0000", "", "Android app")
+    broken = write(tmp_path / "broken.json", {"rows": [ROW], "sustained": [{"second": "soon", "per_second": 1}]})
+    with pytest.raises(InputError, match="second is 'soon'"):
+        read_sustained(broken)
+
+
+NEWER = """
+precisions:
+  float:
+    components:
+      MediaPipe-Selfie-Segmentation:
+        performance_metrics:
+          Samsung Galaxy S25:
+            tflite:
+              job_id: jp0r00k6p
+              job_status: Passed
+              inference_time_milliseconds: 0.363
+              estimated_peak_memory_range_mb: {min: 0, max: 123}
+              primary_compute_unit: NPU
+              layer_counts: {total: 118, npu: 118}
+            onnx:
+              job_status: Failed
+  w8a8:
+    components:
+      MediaPipe-Selfie-Segmentation:
+        performance_metrics:
+          Samsung Galaxy S25:
+            qnn_dlc: {inference_time_milliseconds: 0.15, primary_compute_unit: NPU}
+"""
+OLDER = """
+models:
+- name: MediaPipe-Selfie-Segmentation
+  performance_metrics:
+  - torchscript_onnx_tflite:
+      inference_time: 703.0
+      primary_compute_unit: NPU
+      precision: fp16
+      layer_info: {layers_on_npu: 110, layers_on_gpu: 0, layers_on_cpu: 8, total_layers: 118}
+      job_status: Passed
+    torchscript_onnx_qnn: {inference_time: 'null', job_status: Skipped}
+    reference_device_info: {name: Samsung Galaxy S23, os: '13'}
+"""
+
+
+def test_perf_yaml_of_ai_hub_in_both_layouts(tmp_path):
+    first, second = read_results(write(tmp_path / "perf.yaml", NEWER))
+    assert (first["machine"], first["backend"], first["median_ms"]) == ("Samsung Galaxy S25", "tflite NPU", 0.363)
+    assert (first["residency"], first["peak_mb"], first["source"]) == ("118/118", 123, "AI Hub")
+    assert (second["precision"], second["format"], second["median_ms"]) == ("int8", "qnn", 0.15)
+    (row,) = read_results(write(tmp_path / "older.yaml", OLDER))
+    assert (row["machine"], row["median_ms"], row["residency"]) == ("Samsung Galaxy S23", 0.703, "110/118")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [", "not readable YAML"),
+        ("!!python/object/apply:os.system [id]", "not readable YAML"),
+        ("a: 1", "no perf.yaml"),
+        ("precisions: {float: 3}", "no time of a job that passed"),
+        ("models: [{name: x, performance_metrics: [{tflite: {inference_time: 5}}]}]", "lacks machine"),
+    ],
+)
+def test_other_yaml_is_one_line(tmp_path, content, message):
+    with pytest.raises(InputError, match=message):
+        read_results(write(tmp_path / "perf.yaml", content))
 
 
 def test_a_latency_csv_of_another_computer(tmp_path):

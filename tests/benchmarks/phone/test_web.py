@@ -2,7 +2,7 @@
 
 import http.client
 import json
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -14,23 +14,19 @@ import pytest
 
 from portraitnet.benchmarks.phone import web
 from portraitnet.benchmarks.phone.readings import join
-from portraitnet.benchmarks.phone.web import PAGE, RESULTS, Collector, device_of, phone_site
+from portraitnet.benchmarks.phone.web import RESULTS, Collector, device_of, phone_site
 from portraitnet.benchmarks.reporting.table import read_csv
-from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
-from portraitnet.runtime.web.server import PAGE as LIVE_PAGE
-from portraitnet.runtime.web.server import PageServer, Resource
+from portraitnet.runtime.shipped import default_weights
+from portraitnet.runtime.web.server import DIST, PageServer, Resource, model_address
+from portraitnet.tests.serving import serving
 
-CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
-MODEL = f"models/{default_weights().name}"
+MODEL = model_address(default_weights())
 PIXEL = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile "
     "Safari/537.36"
 )
-with_packages = pytest.mark.skipif(
-    not (PAGE / "node_modules").is_dir() or not (LIVE_PAGE / "node_modules").is_dir(),
-    reason="the pages' packages are not installed: make web",
-)
+built = pytest.mark.skipif(not (DIST / "phone").is_dir(), reason="the pages are not built: make web")
 
 
 def told(**changes):
@@ -181,14 +177,14 @@ def test_half_a_body_does_not_hold_a_place(server, monkeypatch, tmp_path):
     assert not (tmp_path / "phones.csv").exists()
 
 
-@with_packages
+@built
 def test_only_what_the_page_needs_is_served(tmp_path):
     models = [default_weights(), default_weights().with_suffix(".onnx")]
     site, served = phone_site(models, 10)
-    assert served == {f"models/{path.name}": path for path in models}
-    assert {"phone.js", "phone.css", "style.css", "lib/ort/ort.wasm.min.mjs", "lib/core/dist/index.js"} <= set(site)
-    assert not {"app.js", "sw.js", "package.json", "models.json"} & set(site)
-    assert sum(name.startswith("lib/ort/") for name in site) == 3
+    assert served == {model_address(path): path for path in models}
+    assert {re.sub("-[0-9A-Z]{8}", "", name) for name in site} >= {"", "index.html", "phone.js", "phone.css"}
+    assert not {"sw.js", "package.json", "models.json"} & set(site)
+    assert sum(name.startswith("shared/ort-") for name in site) == 3
     plan = json.loads(site["plan.json"].content)
     assert plan["runs"] == 10
     assert [model["format"] for model in plan["models"]] == ["tflite", "onnx"]
@@ -198,44 +194,35 @@ def test_only_what_the_page_needs_is_served(tmp_path):
         phone_site([default_weights(), default_weights()], 10)
 
 
-@with_packages
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_phone_like_browser_times_shows_and_sends(driver, tmp_path):
+@built
+def test_every_engine_times_shows_and_sends(engine, tmp_path):
+    """Through to the posted result, in the engines of all phones."""
     models = [default_weights(), default_weights().with_suffix(".onnx")]
     site, served = phone_site(models, runs=3)
     collector = Collector(served, lambda rows: join(tmp_path, rows))
-    server = PageServer(site, token="secret", receivers={RESULTS: collector})
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-    try:
-        phone = driver.devices["Pixel 7"]
-        page = browser.new_context(**phone).new_page()
-        said = []
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(server.url)
-        page.get_by_role("button", name="Start").wait_for()
-        page.locator("#start:not([disabled])").wait_for(timeout=60_000)
-        boxes = page.locator("#plan input").count()
+    browser = engine()
+    with serving(PageServer(site, token="secret", receivers={RESULTS: collector})) as server:
+        browser.resize(390, 844)
+        browser.open(server.url)
+        browser.wait("!document.getElementById('start').disabled")
+        boxes = browser.evaluate("document.querySelectorAll('#plan input').length")
         assert boxes >= 2
-        assert page.evaluate("document.documentElement.scrollWidth") <= phone["viewport"]["width"]
-        page.get_by_role("button", name="Start").click()
-        page.get_by_text("Done, and sent").wait_for(timeout=120_000)
-        assert page.locator("#results tr").count() == boxes
-        assert page.evaluate("document.documentElement.scrollWidth") <= phone["viewport"]["width"]
-        assert said == []
-    finally:
-        browser.close()
-        server.shutdown()
-        server.server_close()
+        assert browser.evaluate("document.documentElement.scrollWidth") <= browser.evaluate("innerWidth")
+        browser.click("#start")
+        browser.wait("document.getElementById('status').textContent.startsWith('Done, and sent')", seconds=120)
+        assert browser.evaluate("document.querySelectorAll('#results tr').length") == boxes
+        assert browser.evaluate("document.documentElement.scrollWidth") <= browser.evaluate("innerWidth")
+        browser.open("about:blank")
     rows = read_csv(tmp_path / "phones.csv")
     assert len(rows) == boxes
     assert {row["backend"] for row in rows} == {"LiteRT.js WASM", "onnxruntime-web WASM"}
-    assert all("Pixel 7" in row["machine"] and row["runs"] == "3" for row in rows)
-    assert all(0.1 < float(row["median_ms"]) < 60_000 for row in rows)
+    assert all(row["runs"] == "3" and 0.1 < float(row["median_ms"]) < 60_000 for row in rows)
     assert all("isolated" in row["conditions"] for row in rows)
+    litert = {row["threads"] for row in rows if row["backend"] == "LiteRT.js WASM"}
+    assert litert == ({"1"} if browser.name == "webkit" else {"1", "2"})
 
 
-@with_packages
+@built
 def test_the_command_serves_behind_its_secret_until_ctrl_c(tmp_path):
     command = [sys.executable, "-m", "portraitnet", "phone", "web", "--no-lan", "--port", "0", "--out", str(tmp_path)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -20,12 +20,12 @@ from portraitnet.runtime.metrics import SegmentationScores
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.voc import VOC_CLASSES
 from portraitnet.train.engine.checkpoint import save_checkpoint
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import PortraitNetSpec, build_model
 
 
 @pytest.fixture
 def models(tmp_path):
-    spec = ModelSpec(encoder="mobilenetv3_small_050")
+    spec = PortraitNetSpec(encoder="mobilenetv3_small_050")
     paths = [tmp_path / run / "best.safetensors" for run in ("one", "two")]
     for path in paths:
         path.parent.mkdir()

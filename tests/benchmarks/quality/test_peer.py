@@ -1,5 +1,6 @@
 """Other people's models, run by what a YAML file says of them."""
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -10,14 +11,18 @@ from rich.progress import Progress
 from portraitnet.benchmarks.latency.computer import Measure, benchmark_latency
 from portraitnet.benchmarks.latency.contestants import facts, gather
 from portraitnet.benchmarks.quality.accuracy import score
-from portraitnet.benchmarks.quality.peer import open_peer
 from portraitnet.benchmarks.reporting.table import read_csv
+from portraitnet.runtime import backends
 from portraitnet.runtime.backends import default_weights
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.datasets.folder import Folder
 
 from ...train.conftest import write_folder_set
+
+
+def open_peer(path):
+    return Segmenter(backends.peer.open_peer(path))
 
 
 def spec_file(folder, **changes):
@@ -113,6 +118,13 @@ def test_unusable_peers_say_why(tmp_path, changes, message):
         open_peer(spec_file(tmp_path, **{"layout": "nchw", **changes}))
 
 
+def test_run_takes_a_peers_yaml_as_its_model(tmp_path):
+    onnx_peer(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    spec = spec_file(tmp_path, **CONVENTIONS)
+    np.testing.assert_array_equal(Segmenter.load(spec)(picture), open_peer(spec)(picture))
+
+
 def test_a_channel_that_is_not_there(tmp_path):
     onnx_peer(tmp_path)
     segmenter = open_peer(spec_file(tmp_path, layout="nchw", channel=2))
@@ -125,3 +137,16 @@ def test_files_that_are_no_spec(tmp_path, text):
     (tmp_path / "peer.yaml").write_text(text)
     with pytest.raises(InputError):
         open_peer(tmp_path / "peer.yaml")
+
+
+def test_a_peers_mask_is_made_by_its_users_own_calls_alone(tmp_path, monkeypatch):
+    """Fed a stretched picture, it gets it by one bilinear resize, as MediaPipe's graphs do, and not by ours."""
+    onnx_peer(tmp_path)
+    backend = open_peer(spec_file(tmp_path, **{**CONVENTIONS, "geometry": "stretch"})).backend
+    rng = np.random.default_rng(0)
+    frame = cv2.resize(rng.integers(0, 256, (9, 16, 3), np.uint8), (320, 180), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(frame, (60, 40), interpolation=cv2.INTER_LINEAR)
+    expected = cv2.resize(backend.run(small[None])[0, ..., 0], (320, 180), interpolation=cv2.INTER_LINEAR)
+    for name in ("Letterbox.apply", "Letterbox.undo"):
+        monkeypatch.setattr(f"portraitnet.runtime.geometry.{name}", None)
+    np.testing.assert_array_equal(backend.mask(frame), expected)

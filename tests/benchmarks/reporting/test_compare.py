@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from portraitnet.benchmarks.reporting.compare import compare
+from portraitnet.benchmarks.reporting.compare import compare, comparison_rows
 from portraitnet.benchmarks.reporting.table import name_of, write_csv
 from portraitnet.cli.app import app
 from portraitnet.runtime.errors import InputError
@@ -107,3 +107,49 @@ def test_the_command_fails_on_a_regression_alone(tmp_path):
     assert "only in" in worse.output
     assert runner.invoke(app, ["benchmark", "compare", str(after), str(before)]).exit_code == 0
     assert runner.invoke(app, ["benchmark", "compare", str(before), str(after), "--threshold", "60"]).exit_code == 0
+
+
+@pytest.mark.parametrize("rounds", [True, False])
+def test_one_round_proves_nothing(tmp_path, rounds):
+    before = run_of(tmp_path / "a.csv", {"net": np.array([10.0])}, rounds)
+    after = run_of(tmp_path / "b.csv", {"net": np.array([15.0])}, rounds)
+    comparison = compare(before, after)
+    (change,) = comparison.changes
+    assert change.verdict(0.05) == "too few rounds"
+    assert change.ratio == pytest.approx(1.5)
+    assert comparison.regressions(0.05) == []
+    assert comparison_rows(comparison, 0.05)[0]["95 % interval"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "model,median_ms\nné,1\n".encode("latin-1"),
+        "model,median_ms\nnet,1\n".encode("utf-16"),
+        b"\x89PNG\r\n\x1a\n\0\0",
+    ],
+)
+def test_files_that_are_no_text_in_utf_8_are_named(tmp_path, content):
+    (tmp_path / "odd.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"odd\.csv is no CSV of ours: it must be text in UTF-8"):
+        compare(tmp_path / "odd.csv", tmp_path / "odd.csv")
+
+
+def test_a_mark_that_excel_writes_is_no_part_of_a_name(tmp_path):
+    before = run_of(tmp_path / "a.csv", {"net": noisy(10, 1)}, rounds=False)
+    (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbf" + before.read_bytes())
+    assert [change.ratio for change in compare(before, tmp_path / "b.csv").changes] == [1.0]
+
+
+@pytest.mark.parametrize("bad", ["0", "-3", "nan", "inf", "fast"])
+def test_times_that_are_none_are_refused(tmp_path, bad):
+    good = run_of(tmp_path / "a.csv", {"net": noisy(10, 1)}, rounds=False)
+    write_csv(tmp_path / "b.csv", [{**row("net", [10.0, 11]), "median_ms": bad}])
+    with pytest.raises(InputError, match=r"b\.csv is no latency CSV"):
+        compare(good, tmp_path / "b.csv")
+    damaged = run_of(tmp_path / "c.csv", {"net": noisy(10, 1)})
+    rounds = tmp_path / "c_rounds.csv"
+    lines = rounds.read_text().splitlines()
+    rounds.write_text("\n".join([*lines[:3], f"3,{bad}"]))
+    with pytest.raises(InputError, match=r"c_rounds\.csv is damaged"):
+        compare(damaged, damaged)

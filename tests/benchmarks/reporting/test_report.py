@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -56,7 +58,15 @@ def results(tmp_path):
 
 def test_the_page_holds_what_was_measured_and_nothing_that_runs(results):
     text = write_report(results, results / "report.html").read_text()
-    for expected in ("27.0 ms", "40 % of the limit", "206", "none to light", "--what roofline", "(emulated)", "people"):
+    for expected in (
+        "27.0 ms",
+        "40 % of the limit",
+        "206",
+        "none to light",
+        "benchmark roofline",
+        "(emulated)",
+        "people",
+    ):
         assert expected in text
     assert "<script" not in text
     assert "<img" not in text
@@ -83,6 +93,21 @@ def test_folders_without_results_and_files_of_others_are_said(tmp_path):
 def test_the_command_says_where_the_page_is(results):
     done = CliRunner().invoke(app, ["benchmark", "report", str(results)])
     assert done.exit_code == 0
+    assert (results / "report.html").is_file()
+
+
+def test_report_and_comparison_need_no_network_library(results):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'tensorflow', 'timm', 'lightning', 'coremltools'): sys.modules[name] = None\n"
+        "from portraitnet.cli.app import app\n"
+        "app(['benchmark', *sys.argv[1:]])"
+    )
+    latency_csv = str(results / "latency_224x224.csv")
+    for arguments in (["report", str(results)], ["compare", latency_csv, latency_csv]):
+        (results / "latency_224x224_rounds.csv").unlink(missing_ok=True)
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr[-1000:]
     assert (results / "report.html").is_file()
 
 

@@ -14,9 +14,9 @@ run: {batch: 4, seed: 7, steps: 10}
 """
 
 
-def run_of(folder, scores="", steps="step,loss\n0,1.0\n1,0.5\n"):
+def run_of(folder, scores="", recipe=RECIPE, steps="step,loss,edge\n0,1.0,0.3\n1,0.5,0.2\n"):
     folder.mkdir()
-    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "recipe.yaml").write_text(recipe)
     (folder / "steps.csv").write_text(steps)
     if scores:
         (folder / "scores.csv").write_text(scores)
@@ -50,3 +50,19 @@ def test_other_folders_are_refused_and_the_log_is_kept(tmp_path):
         log_runs([tmp_path / "bad"], tmp_path)
     with pytest.raises(InputError, match="name at least one"):
         log_runs([], tmp_path)
+
+
+def test_losses_are_those_that_took_part(tmp_path):
+    """A weight above zero is no loss where the head or the teacher is lacking."""
+    recipe = RECIPE.replace("edge: 0.1,", "edge: 0.1, auxiliary: 0.4, distillation: 2.0, dice: 1, hard_pixels: 100000,")
+    steps = "step,loss,edge,auxiliary,distillation,dice\n0,1.0,0.3,0.0,0.0,0.5\n1,0.5,0.2,0.0,0.0,0.4\n"
+    rows = read_csv(log_runs([run_of(tmp_path / "a", recipe=recipe, steps=steps)], tmp_path))
+    assert rows[0]["losses"] == "edge=0.1 dice=1"
+
+
+def test_runs_of_many_classes_are_logged_by_miou_and_drawn(tmp_path):
+    recipe = RECIPE.replace("{architecture: portraitnet,", "{architecture: pspnet, classes: [a, b, c],")
+    scores = "step,voc/fg_iou_per_image,voc/miou\n1,0.9,0.25\n2,0.9,0.5\n"
+    rows = read_csv(log_runs([run_of(tmp_path / "a", scores, recipe)], tmp_path))
+    assert (rows[0]["score"], rows[0]["voc"]) == ("miou", "0.5000")
+    assert (tmp_path / "runs.png").stat().st_size > 5000

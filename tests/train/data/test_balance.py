@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.metrics import IGNORE
-from portraitnet.train.data.balance import ClassCounter, class_shares
+from portraitnet.train.data.balance import ClassCounter, about_absent, absent_classes, class_shares
 from portraitnet.train.data.cache import open_cache
 from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.datasets.synthetic import Synthetic
 from portraitnet.train.loop import train
 from portraitnet.train.recipe import SourceSpec
 
@@ -36,6 +38,29 @@ def test_a_cache_tells_the_same_without_its_padding_and_sources_count_as_they_ar
     assert cached.pixels == pytest.approx(read.pixels, abs=0.005)
     alone = class_shares(sources[:1], [None], specs[:1], 2).pixels[1]
     assert read.pixels[1] == pytest.approx((5 * alone + 20) / 25)
+
+
+def test_classes_without_a_pixel_are_found_and_the_reading_stops_early(tmp_path):
+    source = Folder(write_folder_set(tmp_path / "a", 5), classes=("background", "person"))
+    reads = []
+    read = source.read
+    source.read = lambda index: reads.append(index) or read(index)
+    assert absent_classes([source], [None], source.classes) == []
+    assert reads == [0]
+    three = Folder(tmp_path / "a", classes=("background", "shirt", "hair"))  # whose masks hold 0 and 255
+    assert absent_classes([three], [None], three.classes) == ["shirt", "hair"]
+    cache = open_cache(three, (96, 96), tmp_path / "cache")
+    assert absent_classes([three], [cache], three.classes) == ["shirt", "hair"]
+    assert absent_classes([Synthetic((32, 32))], [None], ("background", "person")) == []
+
+
+def test_one_class_alone_is_nothing_to_learn():
+    three = ("background", "shirt", "hair")
+    assert about_absent([], three) == ""
+    assert "no mask has a pixel of hair" in about_absent(["hair"], three)
+    for absent, classes in ((["shirt", "hair"], three), (["person"], ("background", "person"))):
+        with pytest.raises(InputError, match=f"no mask has a pixel of {', '.join(absent)}: there is nothing to learn"):
+            about_absent(absent, classes)
 
 
 def test_a_run_writes_its_classes_down(tmp_path, folder_set):

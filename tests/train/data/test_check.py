@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from portraitnet.cli.data import check_command
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.data.check import check_data, write_contact_sheet
 
@@ -84,6 +85,29 @@ def test_a_limit_reads_fewer_and_classes_name_labels(sound):
     report = check_data(sound, classes=("background", "shirt", "hair"))
     assert not report.odd
     assert report.shares.pictures[1:].tolist() == [0, 1]
+
+
+def run_check(folder, classes=""):
+    check_command(folder, kind="", classes=classes, holdout=0.2, limit=0, sheet=folder / "sheet.png")
+
+
+def test_the_command_fails_when_masks_cannot_be_used(sound):
+    for path in (sound / "masks").iterdir():
+        Image.fromarray(np.full((80, 72), 77, np.uint8)).save(path)
+    with pytest.raises(InputError, match="12 of 12 pictures cannot be used"):
+        run_check(sound)
+    assert (sound / "sheet.png").is_file()
+
+
+def test_a_class_without_a_pixel_is_told(sound, capsys):
+    run_check(sound)
+    assert not capsys.readouterr().err
+    with pytest.raises(InputError, match="no mask has a pixel of shirt, hair: there is nothing to learn"):
+        run_check(sound, "background,shirt,hair")  # the masks are 0/255
+    for path in (sound / "masks").iterdir():
+        Image.fromarray(np.array(Image.open(path)) // 255).save(path)
+    run_check(sound, "background,shirt,hair")
+    assert "WARNING: no mask has a pixel of hair" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from portraitnet.train.engine.rounding import rounded_activations
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import PortraitNetSpec, build_model
 from portraitnet.train.pretrained.mediapipe import SPEC
 
 
@@ -25,7 +25,7 @@ def test_activations_take_256_values_within_and_any_without():
 
 
 def test_gradients_pass_and_nothing_is_left_behind():
-    for spec in (SPEC, ModelSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True)):
+    for spec in (SPEC, PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True)):
         network = build_model(spec).train()
         keys = list(network.state_dict())
         with rounded_activations(network):

@@ -13,6 +13,8 @@ from portraitnet.runtime.metrics import IGNORE
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.labelling.label import label_folder
+from portraitnet.train.labelling.prompts import parse_points, write_prompts
+from portraitnet.train.labelling.sam import Sam, as_labels
 from portraitnet.train.labelling.teacher import ModelTeacher, Opinion, SamTeacher, people_boxes
 
 from ..conftest import write_folder_set
@@ -173,11 +175,11 @@ def test_sams_mask_is_what_the_library_gives_for_each_box(tiny_sam):
     assert len(boxes) == 2
     wanted = np.zeros((120, 240), bool)
     for box in boxes:
-        inputs = teacher.processor(images=image, input_boxes=[[box]], return_tensors="pt")
+        inputs = teacher.sam.processor(images=image, input_boxes=[[box]], return_tensors="pt")
         sizes = inputs["original_sizes"], inputs.pop("reshaped_input_sizes")
         with torch.inference_mode():
-            answer = teacher.model(**inputs, multimask_output=False)
-        wanted |= teacher.processor.post_process_masks(answer.pred_masks, *sizes)[0][0, 0].numpy()
+            answer = teacher.sam.model(**inputs, multimask_output=False)
+        wanted |= teacher.sam.processor.post_process_masks(answer.pred_masks, *sizes)[0][0, 0].numpy()
     assert (both.mask == wanted).mean() > 0.999
 
 
@@ -188,3 +190,41 @@ def test_a_folder_that_holds_no_sam(content, tmp_path):
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(InputError, match=r"holds no SAM|cannot be opened as a SAM"):
         SamTeacher(tmp_path, Segmenter(Brightness()))
+
+
+def test_points_and_everything_are_what_the_library_gives(tiny_sam):
+    sam = Sam(tiny_sam)
+    image = np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)
+    answer = sam.points(image, [(20, 30), (70, 10)])
+    assert answer.logits.shape == (2, 60, 90)
+    assert answer.belief.shape == (2,)
+    inputs = sam.processor(images=image, input_points=[[[70.0, 10.0]]], return_tensors="pt")
+    sizes = inputs["original_sizes"], inputs.pop("reshaped_input_sizes")
+    with torch.inference_mode():
+        alone = sam.model(**inputs, multimask_output=False)
+    wanted = sam.processor.post_process_masks(alone.pred_masks, *sizes)[0][0, 0].numpy()
+    assert ((answer.logits[1] > 0).numpy() == wanted).mean() > 0.999
+    with pytest.raises(InputError, match="outside the picture"):
+        sam.points(image, [(90, 10)])
+    masks = sam.everything(image, grid=3, belief=-10.0, stability=-1.0)  # an untrained SAM believes little
+    assert masks.shape[1:] == (60, 90)
+    assert masks.dtype == bool
+    areas = masks.sum((1, 2)).tolist()
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_smaller_masks_lie_over_larger_ones():
+    masks = np.zeros((2, 4, 4), bool)
+    masks[0, 1:3, 1:3], masks[1, :3] = True, True
+    assert as_labels(masks).tolist() == [[1, 1, 1, 1], [1, 2, 2, 1], [1, 2, 2, 1], [0, 0, 0, 0]]
+    assert not as_labels(masks[:0]).any()
+
+
+def test_one_figure_of_every_prompt(tiny_sam, photographs, tmp_path):
+    pictures = sorted(photographs.iterdir())[:2]
+    models = {"a": Segmenter(Brightness()), "b": Segmenter(Brightness())}
+    write_prompts(tmp_path / "f.png", pictures, Sam(tiny_sam), models, parse_points(["0.5,0.4"]), grid=2)
+    assert Image.open(tmp_path / "f.png").size == (6 * 200, 2 * 200)
+    for wrong in ("0.5", "a,b", "2,0.5"):
+        with pytest.raises(InputError, match="point"):
+            parse_points([wrong])

@@ -6,16 +6,17 @@ import torch
 from torch.nn import functional
 
 from portraitnet.runtime.errors import InputError
+from portraitnet.train.datasets.base import mirrored_classes
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.labelling import transfer
-from portraitnet.train.labelling.transfer import open_teachers, start_from
+from portraitnet.train.labelling.transfer import Teachers, open_teachers, start_from
 from portraitnet.train.loop import train
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import Logits, PortraitNetSpec, build_model
 
 from ..conftest import small_recipe
 
-SPEC = ModelSpec(encoder="mobilenetv3_small_100")
-OTHER = ModelSpec(encoder="mobilenetv2_035")
+SPEC = PortraitNetSpec(encoder="mobilenetv3_small_100")
+OTHER = PortraitNetSpec(encoder="mobilenetv2_035")
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_run_starts_from_a_checkpoints_weights(checkpoint):
 
 
 def test_another_number_of_classes_keeps_its_own_head(checkpoint):
-    network = build_model(ModelSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
+    network = build_model(PortraitNetSpec(encoder=SPEC.encoder, classes=("background", "hair", "skin")))
     head = network.mask_head.weight.clone()
     start_from(network, checkpoint)
     torch.testing.assert_close(network.mask_head.weight, head)
@@ -51,7 +52,7 @@ def test_a_checkpoint_of_another_encoder_is_refused(checkpoint):
 
 
 def test_a_teacher_of_other_classes_is_refused(checkpoint):
-    with pytest.raises(InputError, match="tells background, person, not background, hair"):
+    with pytest.raises(InputError, match="has the classes background, person, not background, hair"):
         open_teachers([checkpoint], ("background", "hair"))
 
 
@@ -71,6 +72,21 @@ def test_teachers_are_asked_in_turn_at_their_own_size_and_then_in_the_mirror(tmp
     for turn, answer in enumerate([first, second, first_mirrored.flip(3), second_mirrored.flip(3), first]):
         torch.testing.assert_close(teachers(pixels, turn), answer)
     assert not any(parameter.requires_grad for parameter in teachers.parameters())
+
+
+def test_a_teachers_left_is_right_in_the_mirror():
+    class Sides(torch.nn.Module):
+        """Says "left" where the picture's left half is, whatever it shows."""
+
+        def forward(self, pixels):
+            logits = torch.zeros(len(pixels), 3, *pixels.shape[2:])
+            logits[:, 1, :, : pixels.shape[3] // 2] = logits[:, 2, :, pixels.shape[3] // 2 :] = 1.0
+            return Logits(logits)
+
+    mirrored = mirrored_classes(("background", "l_eye", "r_eye"))
+    teachers = Teachers([Sides()], [(8, 8)], mirrored)
+    pixels = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(teachers(pixels, 1), teachers(pixels, 0))  # turn 1 is in the mirror
 
 
 def test_a_teachers_batch_normalisation_is_in_its_convolutions_and_its_answer_the_same(tmp_path):

@@ -6,12 +6,29 @@ from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.engine.weights import write_safetensors
 from portraitnet.train.losses import portrait_losses
-from portraitnet.train.models import ModelSpec, Normalize, build_model, check_size, complexity, without_training_heads
-from portraitnet.train.models.dilated import HEADS, ObjectContext
+from portraitnet.train.models import (
+    ARCHITECTURES,
+    AsppSpec,
+    DeepLabV3PlusSpec,
+    DeepLabV3Spec,
+    ModelSpec,
+    Normalize,
+    OcrSpec,
+    PortraitNetSpec,
+    PspNetSpec,
+    SelfieSpec,
+    SepAsppSpec,
+    build_model,
+    check_size,
+    complexity,
+    without_training_heads,
+)
 from portraitnet.train.models.encoders import build_encoder
+from portraitnet.train.models.ocr import ObjectContext
+from portraitnet.train.parse import parse
 from portraitnet.train.recipe import LossSpec
 
-PAPER = ModelSpec(paper_options=True, edge_head=False)
+PAPER = PortraitNetSpec(paper_options=True, edge_head=False)
 
 
 def parameters(model):
@@ -42,7 +59,7 @@ def test_identity_expansion_leaves_a_loaded_encoder_unchanged():
 @pytest.mark.parametrize("encoder", ["mobilenetv2_100", "resnet18", "resnet50", "mobilenetv3_small_100"])
 @pytest.mark.parametrize("convolution", ["separable", "plain"])
 def test_any_encoder_gives_logits_of_the_input_size(encoder, convolution):
-    spec = ModelSpec(encoder=encoder, convolution=convolution, classes=("a", "b", "c"))
+    spec = PortraitNetSpec(encoder=encoder, convolution=convolution, classes=("a", "b", "c"))
     model = build_model(spec).eval()
     with torch.inference_mode():
         logits = model(torch.rand(2, 3, 64, 96))
@@ -51,7 +68,7 @@ def test_any_encoder_gives_logits_of_the_input_size(encoder, convolution):
 
 
 def test_upsampling_starts_as_bilinear_interpolation():
-    layer = build_model(ModelSpec()).upsamples[-1]
+    layer = build_model(PortraitNetSpec()).upsamples[-1]
     x = torch.randn(1, layer.in_channels, 9, 7)
     wanted = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
     inner = (..., slice(1, -1), slice(1, -1))  # at the border one pads with zeros, the other with the edge
@@ -59,7 +76,7 @@ def test_upsampling_starts_as_bilinear_interpolation():
 
 
 def test_every_parameter_learns():
-    model = build_model(ModelSpec())
+    model = build_model(PortraitNetSpec())
     logits = model(torch.rand(2, 3, 64, 64))
     (logits.mask.square().mean() + logits.edge.square().mean()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
@@ -67,10 +84,10 @@ def test_every_parameter_learns():
 
 @pytest.mark.parametrize("output_stride", [8, 16])
 @pytest.mark.parametrize("encoder", ["resnet18", "mobilenetv2_100"])
-@pytest.mark.parametrize("architecture", HEADS)
+@pytest.mark.parametrize("architecture", [DeepLabV3Spec, DeepLabV3PlusSpec, PspNetSpec, OcrSpec])
 def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, output_stride, tmp_path):
     torch.manual_seed(0)
-    spec = ModelSpec(architecture, encoder, classes=("a", "b", "c"), output_stride=output_stride, auxiliary_head=True)
+    spec = architecture(encoder=encoder, classes=("a", "b", "c"), output_stride=output_stride, auxiliary_head=True)
     model = build_model(spec)
     pictures, labels = torch.rand(2, 3, 64, 96), torch.randint(0, 3, (2, 64, 96))
     logits = model(pictures)
@@ -89,7 +106,7 @@ def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, outp
         expected = model.eval()(pictures)
         torch.testing.assert_close(again(pictures).mask, expected.mask)
         torch.testing.assert_close(deployed(pictures).mask, expected.mask)
-    assert (deployed.auxiliary_head is None) == (architecture != "ocr")  # whose regions are that head's
+    assert (deployed.auxiliary_head is None) == (architecture is not OcrSpec)  # whose regions are that head's
     assert parameters(deployed) <= parameters(model)
 
 
@@ -115,45 +132,68 @@ def test_normalize_maps_the_imagenet_mean_to_zero():
 
 def test_encoder_weights_from_a_file(tmp_path):
     torch.manual_seed(1)
-    donor = build_model(ModelSpec()).encoder.state_dict()
+    donor = build_model(PortraitNetSpec()).encoder.state_dict()
     file = tmp_path / "encoder.safetensors"
     write_safetensors(file, {**donor, "classifier.weight": torch.zeros(2, 2)}, {})
-    loaded = build_model(ModelSpec(encoder_weights=str(file))).encoder.state_dict()
+    loaded = build_model(PortraitNetSpec(encoder_weights=str(file))).encoder.state_dict()
     assert all(torch.equal(loaded[key], donor[key]) for key in donor)
     with pytest.raises(InputError, match="does not fit this encoder"):
-        build_model(ModelSpec(encoder="resnet18", encoder_weights=str(file)))
+        build_model(PortraitNetSpec(encoder="resnet18", encoder_weights=str(file)))
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("section", "message"),
     [
-        (ModelSpec(encoder="mobilenetv9"), "no encoder 'mobilenetv9'"),
-        (ModelSpec(architecture="unet"), "unknown architecture"),
-        (ModelSpec(convolution="round"), "separable or plain"),
-        (ModelSpec(auxiliary_head=True), "portraitnet has edge_head"),
-        (ModelSpec("pspnet", paper_options=True), "leave them out"),
-        (ModelSpec("pspnet", output_stride=4), "must be 8 or 16"),
-        (ModelSpec("pspnet", "edgenext_small"), "cannot be dilated"),
-        (ModelSpec(encoder="resnet18", paper_options=True), "paper's MobileNetV2"),
-        (ModelSpec(encoder="resnet18", padding="tensorflow"), "leave model.padding at torch"),
-        (ModelSpec(padding="valid"), "torch or tensorflow"),
-        (ModelSpec("pspnet", padding="tensorflow"), "leave them out"),
-        (ModelSpec(encoder_weights="nowhere.safetensors"), "does not exist"),
+        ({"encoder": "mobilenetv9"}, "no encoder 'mobilenetv9'"),
+        ({"architecture": "pspnett"}, "unknown architecture 'pspnett'; did you mean 'pspnet'"),
+        ({"convolution": "round"}, "'round' is none of separable, plain"),
+        ({"auxiliary_head": True}, "portraitnet has no such option \\(of deeplabv3, deeplabv3plus, pspnet, ocr\\)"),
+        ({"architecture": "pspnet", "paper_options": True}, "pspnet has no such option \\(of portraitnet\\)"),
+        ({"architecture": "pspnet", "output_stride": 4}, "4 is none of 8, 16"),
+        ({"architecture": "pspnet", "encoder": "edgenext_small"}, "cannot be dilated"),
+        ({"encoder": "resnet18", "paper_options": True}, "paper's MobileNetV2"),
+        ({"encoder": "resnet18", "padding": "tensorflow"}, "leave model.padding at torch"),
+        ({"padding": "valid"}, "'valid' is none of torch, tensorflow"),
+        ({"architecture": "pspnet", "padding": "tensorflow"}, "no such option"),
+        ({"one_logit": True, "classes": ["a", "b", "c"]}, "one_logit needs two classes, not 3"),
+        ({"encoder_weights": "nowhere.safetensors"}, "does not exist"),
+        ({"enkoder": "resnet18"}, "did you mean 'encoder'"),
     ],
 )
-def test_unusable_specs_say_why(spec, message):
+def test_unusable_model_sections_say_why(section, message):
     with pytest.raises(InputError, match=message):
-        build_model(spec)
+        build_model(parse(ModelSpec, section))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_section_with_every_architectures_defaults_is_read(architecture):
+    """As checkpoints list them that were written before each architecture had its own."""
+    flat = {
+        "encoder_weights": "none",
+        "paper_options": False,
+        "padding": "torch",
+        "open_border": False,
+        "convolution": "separable",
+        "edge_head": False,
+        "one_logit": False,
+        "output_stride": 8,
+        "auxiliary_head": False,
+        "classes": ["background", "person"],
+    }
+    spec = parse(ModelSpec, {"architecture": architecture, **flat})
+    assert type(spec) is ARCHITECTURES[architecture]
+    assert spec.architecture == architecture
+    assert not getattr(spec, "edge_head", False)
 
 
 def test_complexity_is_that_of_the_deployed_network():
-    parameters_, macs = complexity(build_model(ModelSpec()), (224, 224))
-    assert parameters_ == parameters(build_model(ModelSpec(edge_head=False)))
+    parameters_, macs = complexity(build_model(PortraitNetSpec()), (224, 224))
+    assert parameters_ == parameters(build_model(PortraitNetSpec(edge_head=False)))
     assert 340e6 < macs < 380e6
 
 
 def test_half_of_the_channels_start_for_the_person():
-    model = build_model(ModelSpec(encoder="mobilenetv2_035"))
+    model = build_model(PortraitNetSpec(encoder="mobilenetv2_035"))
     for head in (model.mask_head, model.edge_head):
         background, person = head.weight.unbind(0)
         towards = (person - background).sum((1, 2))
@@ -185,9 +225,67 @@ def test_tensorflows_padding_takes_the_same_weights_and_moves_the_grid_alone():
 
 
 def test_each_network_says_which_sizes_it_takes():
-    check_size(ModelSpec(architecture="selfie"), (144, 256))
-    check_size(ModelSpec(), (224, 256))
+    check_size(SelfieSpec(), (144, 256))
+    check_size(PortraitNetSpec(), (224, 256))
     with pytest.raises(InputError, match="144x256: portraitnet needs multiples of 32"):
-        check_size(ModelSpec(), (144, 256))
+        check_size(PortraitNetSpec(), (144, 256))
     with pytest.raises(InputError, match="needs multiples of 16"):
-        check_size(ModelSpec(architecture="selfie"), (144, 250))
+        check_size(SelfieSpec(), (144, 250))
+
+
+def test_the_face_parsing_network_has_the_reported_parameters_to_the_digit():
+    """mmsegmentation's DeepLabV3+ of 512 channels on ResNet50-v1c: 43,589,878."""
+    classes = tuple(map(str, range(19)))
+    model = build_model(SepAsppSpec(encoder="resnet50c", classes=classes, auxiliary_head=True))
+    parts = [parameters(part) for part in (model.encoder, model.auxiliary_head)]
+    assert parts == [23_527_264, 2_364_691]
+    assert parameters(model.head) + parameters(model.mask_head) == 17_697_923
+    assert parameters(model) == 43_589_878
+
+
+def test_a_pyramid_has_a_branch_for_each_rate():
+    model = build_model(AsppSpec(encoder="resnet18", classes=("a", "b", "c")))
+    dilations = [branch[0].dilation[0] for branch in model.head.pyramid.branches]
+    assert dilations == [1, 2, 3, 6]
+    assert [branch[0].kernel_size[0] for branch in model.head.pyramid.branches] == [1, 3, 3, 3]
+    assert model.head.pyramid.pooled is None
+    pooled = build_model(AsppSpec(encoder="resnet18", rates=(1, 12), image_pooling=True))
+    assert pooled(torch.rand(1, 3, 64, 64)).mask.shape == (1, 2, 64, 64)  # a batch of one, in training
+    assert pooled.head.pyramid.pooled.training
+    with pytest.raises(InputError, match=r"model\.rates"):
+        build_model(AsppSpec(rates=(0, 2)))
+
+
+@pytest.mark.parametrize(("encoder", "dilated"), [("resnet18", "conv1"), ("resnet50", "conv2")])
+def test_every_block_of_a_stage_is_dilated(encoder, dilated):
+    """As in PSPNet's published code: 2 in layer3, 4 in layer4; of a basic block, the first convolution alone."""
+    model = build_model(PspNetSpec(encoder=encoder, dilation="every_block"))
+    for stage, dilation in (("layer1", 1), ("layer2", 1), ("layer3", 2), ("layer4", 4)):
+        for block in getattr(model.encoder, stage):
+            found = {n: m.dilation[0] for n, m in block.named_modules() if n in ("conv1", "conv2", "conv3")}
+            assert found == {name: dilation if name == dilated else 1 for name in found}
+    assert [f.shape[2] for f in model.encoder(torch.rand(1, 3, 64, 64))] == [32, 16, 8, 8, 8]
+    graded = build_model(PspNetSpec(encoder=encoder))
+    assert getattr(graded.encoder.layer4[0], dilated).dilation == (2, 2)
+    with pytest.raises(InputError, match="for ResNets"):
+        build_model(PspNetSpec(encoder="mobilenetv2_100", dilation="every_block"))
+
+
+def test_the_stem_may_have_relu_where_the_blocks_have_relu6():
+    encoder = build_model(PortraitNetSpec(stem_activation="relu")).encoder
+    assert type(encoder.bn1.act) is torch.nn.ReLU
+    assert type(encoder.blocks[1][0].bn1.act) is torch.nn.ReLU6
+    assert type(build_model(PortraitNetSpec()).encoder.bn1.act) is torch.nn.ReLU6
+    with pytest.raises(InputError, match="stem_activation"):
+        build_model(PortraitNetSpec(encoder="resnet18", stem_activation="relu"))
+
+
+def test_a_plain_start_is_that_of_torchs_layers():
+    torch.manual_seed(0)
+    plain = build_model(PortraitNetSpec(encoder="mobilenetv2_035", initialisation="plain"))
+    kernel = plain.upsamples[0].weight
+    assert kernel.abs().max() <= (1 / (kernel.shape[1] * 16)) ** 0.5 + 1e-6  # uniform in torch's bounds
+    off_diagonal = ~torch.eye(kernel.shape[0], dtype=torch.bool)
+    assert kernel[off_diagonal].abs().mean() > 1e-3  # bilinear mixes no channels
+    background, person = plain.mask_head.weight.unbind(0)
+    assert not torch.equal(person, -background)

@@ -3,11 +3,11 @@ import torch
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
-from portraitnet.train.models import ModelSpec, build_model
+from portraitnet.train.models import PortraitNetSpec, build_model
 from portraitnet.train.pretrained import interpolate as command
 from portraitnet.train.pretrained.interpolate import interpolate
 
-SPEC = ModelSpec(encoder="mobilenetv3_small_100")
+SPEC = PortraitNetSpec(encoder="mobilenetv3_small_100")
 
 
 def written(path, seed, spec=SPEC, facts=None):
@@ -33,7 +33,7 @@ def test_a_quarter_of_the_way(tmp_path):
 
 def test_a_run_without_the_boundary_head_may_start_from_one_with_it(tmp_path):
     before = written(tmp_path / "before.safetensors", 0)
-    after = written(tmp_path / "after.safetensors", 1, ModelSpec(encoder=SPEC.encoder, edge_head=False))
+    after = written(tmp_path / "after.safetensors", 1, PortraitNetSpec(encoder=SPEC.encoder, edge_head=False))
     interpolate(before, after, 0.0, tmp_path / "out.safetensors")
     old = load_checkpoint(before).model.state_dict()
     for key, value in load_checkpoint(tmp_path / "out.safetensors").model.state_dict().items():
@@ -42,7 +42,7 @@ def test_a_run_without_the_boundary_head_may_start_from_one_with_it(tmp_path):
 
 def test_other_networks_and_shares_are_refused(tmp_path, monkeypatch, capsys):
     before = written(tmp_path / "before.safetensors", 0)
-    other = written(tmp_path / "other.safetensors", 1, ModelSpec(encoder="mobilenetv2_035"))
+    other = written(tmp_path / "other.safetensors", 1, PortraitNetSpec(encoder="mobilenetv2_035"))
     with pytest.raises(InputError, match="not the same network"):
         interpolate(before, other, 0.5, tmp_path / "out.safetensors")
     with pytest.raises(InputError, match=r"a share of 1\.5 is not between 0"):

@@ -9,9 +9,10 @@ from torch import nn
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import load_checkpoint
-from portraitnet.train.models import ModelSpec, Normalize, build_model
+from portraitnet.train.models import ModelSpec, Normalize, SelfieSpec, build_model
+from portraitnet.train.parse import parse
 from portraitnet.train.pretrained import mediapipe
-from portraitnet.train.pretrained.batch_norm import give_statistics
+from portraitnet.train.pretrained.batch_norm import restore_statistics
 from portraitnet.train.pretrained.mediapipe import SPEC, STEEPNESS, network_of
 from portraitnet.train.pretrained.mediapipe_graph import read_graph
 
@@ -96,7 +97,7 @@ def test_a_published_graph_becomes_the_same_network(published, tmp_path):
         # The first layer's are rounded to half again.
         torch.testing.assert_close(found(pictures).mask, expected, atol=1e-3, rtol=1e-2)
         before = found(pictures).mask
-        give_statistics(found, pictures.split(2))
+        restore_statistics(found, pictures.split(2))
         torch.testing.assert_close(found(pictures).mask, before, atol=1e-4, rtol=1e-3)
 
 
@@ -132,8 +133,10 @@ def test_another_file_is_refused(published, tmp_path):
 
 def test_the_network_has_the_published_size_and_no_choices():
     assert sum(p.numel() for p in build_model(SPEC).parameters()) == 108_377
-    three = build_model(ModelSpec("selfie", SPEC.encoder, classes=("a", "b", "c"))).eval()
+    three = build_model(SelfieSpec(classes=("a", "b", "c"))).eval()
     with torch.no_grad():
         assert three(torch.randn(1, 3, 64, 96)).mask.shape == (1, 3, 64, 96)
-    with pytest.raises(InputError, match=r"model.padding is 'tensorflow'.*run.start_from"):
-        build_model(ModelSpec("selfie", SPEC.encoder, padding="tensorflow"))
+    with pytest.raises(InputError, match=r"model.encoder_weights is 'imagenet'.*run.start_from"):
+        build_model(SelfieSpec(encoder_weights="imagenet"))
+    with pytest.raises(InputError, match=r"padding is 'tensorflow', but selfie has no such option \(of portraitnet\)"):
+        parse(ModelSpec, {"architecture": "selfie", "padding": "tensorflow"})

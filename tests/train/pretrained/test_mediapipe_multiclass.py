@@ -9,12 +9,13 @@ from torch.nn import functional
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import load_checkpoint
-from portraitnet.train.models import ModelSpec, Normalize, build_model, check_size
+from portraitnet.train.models import ModelSpec, Normalize, SelfieTransformerSpec, build_model, check_size
 from portraitnet.train.models.selfie_transformer import SelfieTransformer, _joined, _patches
+from portraitnet.train.parse import parse
 from portraitnet.train.pretrained import mediapipe
-from portraitnet.train.pretrained.batch_norm import give_statistics
+from portraitnet.train.pretrained.batch_norm import restore_statistics
 from portraitnet.train.pretrained.mediapipe_graph import Graph, read_graph
-from portraitnet.train.pretrained.mediapipe_multiclass import CLASSES, network_of, tell_person
+from portraitnet.train.pretrained.mediapipe_multiclass import CLASSES, network_of, with_person_head
 
 
 class Published:
@@ -111,8 +112,8 @@ def test_the_persons_head_answers_as_the_six_classes_do():
         six.mask_head.weight[:, 2:] = six.mask_head.weight[:, 1:2]  # then the person's logit is linear
         six.mask_head.bias[2:] = six.mask_head.bias[1]
         batches = [torch.randn(2, 3, 64, 128) for _ in range(2)]
-        give_statistics(six, batches)
-        two = tell_person(six, batches)
+        restore_statistics(six, batches)
+        two = with_person_head(six, batches)
         scores = six(batches[0]).mask
         expected = scores[:, 1:].logsumexp(1) - scores[:, 0]
         torch.testing.assert_close(two(batches[0]).mask[:, 1], expected, atol=0.02, rtol=0.01)
@@ -223,10 +224,10 @@ def test_a_graph_for_pictures_of_no_size_is_refused(published, tmp_path):
 
 
 def test_the_network_has_no_choices_and_wants_whole_patches():
-    spec = ModelSpec("selfie_transformer", "mobilevitv2_selfie", edge_head=False)
+    spec = SelfieTransformerSpec()
     assert sum(p.numel() for p in build_model(spec).parameters()) == 3_528_759
     check_size(spec, (192, 256))
     with pytest.raises(InputError, match="selfie_transformer needs multiples of 64"):
         check_size(spec, (224, 224))
-    with pytest.raises(InputError, match=r"model.edge_head is True.*has no choice"):
-        build_model(ModelSpec("selfie_transformer", "mobilevitv2_selfie"))
+    with pytest.raises(InputError, match="encoder: 'mobilenetv2_100' is none of mobilevitv2_selfie"):
+        parse(ModelSpec, {"architecture": "selfie_transformer", "encoder": "mobilenetv2_100"})

@@ -10,7 +10,7 @@ from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.weights import write_safetensors
 from portraitnet.train.models import Normalize
 from portraitnet.train.models.encoders import build_encoder
-from portraitnet.train.pretrained.movenet import ENCODER, backbone, give_statistics, read_graph
+from portraitnet.train.pretrained.movenet import ENCODER, backbone, read_graph, restore_statistics
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_stored_backbone_computes_what_it_did_before_and_after_its_statistics(
     with torch.no_grad():
         for theirs, ours in zip(original(pictures), encoder(pictures), strict=True):
             torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-3)
-        give_statistics(encoder, pictures.split(2))
+        restore_statistics(encoder, pictures.split(2))
         for theirs, ours in zip(original(pictures), encoder(pictures), strict=True):
             torch.testing.assert_close(theirs, ours, atol=1e-3, rtol=1e-3)
     # In training, the pictures' own statistics give the same again: the network goes on from what it knew.

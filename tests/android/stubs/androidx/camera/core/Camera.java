@@ -1,3 +1,6 @@
 package androidx.camera.core;
 
-public interface Camera {}
+public interface Camera {
+    CameraControl getCameraControl();
+    CameraInfo getCameraInfo();
+}

@@ -27,7 +27,7 @@ data class Progress(val share: Double, val what: String)
  */
 class BenchmarkRun(
     private val factory: EngineFactory,
-    private val models: List<StoredModel>,
+    private val models: () -> List<StoredModel>,
     private val state: DeviceState,
     private val sustained: Boolean,
     private val onProgress: (Progress) -> Unit,
@@ -43,7 +43,7 @@ class BenchmarkRun(
         val engines = ArrayList<Engine>()
         try {
             val started = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString()
-            val contestants = models.flatMap { model ->
+            val contestants = models().flatMap { model ->
                 val tries = listOf(1, 2, 4).map { Processor.CPU to it } + (Processor.GPU to 1)
                 tries.mapNotNull { (processor, threads) -> contestant(model, processor, threads, engines) }
             }

@@ -18,6 +18,7 @@ import portraitnet.core.Workers
 import portraitnet.core.YuvFrame
 import portraitnet.core.timed
 import portraitnet.render.EglCore
+import portraitnet.render.GlException
 import portraitnet.render.GlFrames
 import portraitnet.render.GlRenderer
 
@@ -62,7 +63,7 @@ class GlPath(assets: AssetManager, contract: ModelContract, private val engine: 
     init {
         try {
             renderer = GlRenderer(assets)
-        } catch (error: portraitnet.render.GlException) {
+        } catch (error: GlException) {
             egl.close()
             throw error
         }
@@ -76,7 +77,10 @@ class GlPath(assets: AssetManager, contract: ModelContract, private val engine: 
 
     override fun show(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long, look: Look) {
         timed(times.reading) { if (frames.load(frame, crop, orientation, rgb)) smoother.reset() }
-        timed(times.inference) { engine.run(rgb, alpha) }
+        timed(times.inference) {
+            engine.run(rgb, alpha)
+            egl.use(null) // a model on the GPU may have left its own context current
+        }
         timed(times.compositing) {
             smoother.smooth(alpha, (nanoseconds - before) / 1e9)
             before = nanoseconds

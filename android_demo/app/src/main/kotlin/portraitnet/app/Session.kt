@@ -2,6 +2,7 @@ package portraitnet.app
 
 import android.app.Application
 import android.graphics.Bitmap
+import android.net.Uri
 import android.os.Handler
 import android.os.HandlerThread
 import android.os.Looper
@@ -11,6 +12,7 @@ import java.io.IOException
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executor
 import java.util.concurrent.TimeUnit
+import portraitnet.core.Background
 import portraitnet.core.ContractException
 import portraitnet.core.Crop
 import portraitnet.core.EngineException
@@ -21,6 +23,7 @@ import portraitnet.core.Processor
 import portraitnet.core.Source
 import portraitnet.core.StartGuard
 import portraitnet.core.StoredModel
+import portraitnet.core.tryName
 import portraitnet.core.YuvFrame
 import portraitnet.render.GlException
 
@@ -45,9 +48,10 @@ sealed interface Event {
     data class PixelsOnCpu(val reason: String) : Event
     data class LeftOut(val what: String) : Event
     data class PictureRefused(val reason: String) : Event
-    data class Saved(val what: String) : Event
+    data class Saved(val what: String, val uri: Uri, val type: String) : Event
     data class NotSaved(val reason: String) : Event
     data class Recording(val on: Boolean) : Event
+    data class NoCamera(val reason: String) : Event
 }
 
 /**
@@ -139,6 +143,16 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         }
     }
 
+    fun choosePicture(open: () -> Background.Picture, chosen: (Background.Picture) -> Unit) = post {
+        val picture = try {
+            open()
+        } catch (error: IOException) {
+            return@post event(Event.PictureRefused(error.message ?: "it cannot be read"))
+        }
+        main.post { chosen(picture) }
+    }
+
+    /** Save the picture that was shown last; [save] runs on this thread. */
     fun savePicture(save: (Bitmap) -> Unit) = post { path?.picture()?.let(save) }
 
     fun toggleRecording(start: (height: Int, width: Int) -> VideoRecorder) = post {
@@ -151,16 +165,6 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         } else {
             fresh.cancel()
             event(Event.NotSaved("video needs OpenGL"))
-        }
-    }
-
-    /** Do [work] with the camera's work at rest: nothing else is timed then. */
-    fun alone(work: (LiteRtEngines, List<StoredModel>) -> Unit) = post {
-        closePath()
-        try {
-            work(engines, models)
-        } finally {
-            openFirst()
         }
     }
 
@@ -195,13 +199,12 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
     private fun openFirst() {
         try {
             models = library.list { event(Event.LeftOut(it)) }
-            val left = guard.left
-            if (left != null) {
-                event(Event.LeftOut(left))
-                library.chooseBuiltIn()
-            }
             val first = library.current()
             for (candidate in listOf(first) + models.filter { it.isBuiltIn && it.name != first.name }) {
+                if (tryName(candidate, wanted) in guard.left) {
+                    event(Event.LeftOut("${candidate.name} ended the app last time"))
+                    continue
+                }
                 try {
                     open(candidate, wanted)
                     return
@@ -266,7 +269,6 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         try {
             running.finish()
             path?.record(null)
-            event(Event.Saved(running.name))
         } catch (error: IOException) {
             event(Event.NotSaved(error.message ?: "the video could not be written"))
         }
@@ -297,7 +299,8 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         return "${one.name}: ${one.contract.height} x ${one.contract.width}, %.1f MB%s".format(artefact.bytes / 1e6, speed)
     }
 
-    private fun event(what: Event) {
+    /** Tell the screen. */
+    fun event(what: Event) {
         main.post { onEvent(what) }
     }
 

@@ -8,8 +8,8 @@ object Constants {
     const val REFINE_LARGE = 640 // of the one to which they are applied
     const val REFINE_RADIUS = 3
     const val REFINE_SMOOTHNESS = 1e-4f
-    const val FRINGE_LONGEST = 320 // longer side of the picture on which outline colours are estimated
-    const val FRINGE_REACH = 5
+    const val FRINGE_LONGEST = 160 // longer side of the picture on which outline colours are estimated
+    const val FRINGE_REACH = 3
     const val FRINGE_LITTLE = 1e-3f
     const val BLUR_FLOOR = 1e-4f // weight of the person: keeps every sum above zero
     const val BLUR_PIXELS = 3 // sigma, in pixels, to which a picture is shrunk before it is blurred

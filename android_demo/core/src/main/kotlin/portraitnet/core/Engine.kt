@@ -21,6 +21,9 @@ fun interface EngineFactory {
     fun open(model: StoredModel, processor: Processor, threads: Int): Engine
 }
 
+/** What [StartGuard] calls the opening of [model] on [processor]. */
+fun tryName(model: StoredModel, processor: Processor) = "${model.name} ${processor.name}"
+
 /** Run [engine] once on grey: a model that was opened may still fail at its first inference. */
 fun tryOut(engine: Engine, contract: ModelContract) {
     val pixels = contract.height * contract.width
@@ -71,7 +74,8 @@ class GuardedEngine(
 
     /** Open and run once, under the guard: a driver that kills the app is not tried again at the next start. */
     private fun open(processor: Processor): Engine {
-        guard?.begin("${model.contract.name} ${processor.name}")
+        val what = tryName(model, processor)
+        guard?.begin(what)
         try {
             val opened = factory.open(model, processor, wantedThreads)
             try {
@@ -82,7 +86,7 @@ class GuardedEngine(
             }
             return opened
         } finally {
-            guard?.end()
+            guard?.end(what)
         }
     }
 }

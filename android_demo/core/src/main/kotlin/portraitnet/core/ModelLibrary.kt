@@ -50,11 +50,6 @@ class ModelLibrary(private val root: File, private val builtIn: BuiltInModels) {
     /** Let [model] be the one that the next start opens. */
     fun choose(model: StoredModel) = replace(choice) { it.writeText(model.key()) }
 
-    /** Back to the app's own. */
-    fun chooseBuiltIn() {
-        choice.delete()
-    }
-
     /**
      * Add a bundle's model.json and TFLite files from [sources], in place of the one added before. [tryOut] opens and runs
      * the model; when it throws, or anything else fails, the library stays as it was.

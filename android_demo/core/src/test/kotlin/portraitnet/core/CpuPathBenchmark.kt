@@ -3,7 +3,7 @@ package portraitnet.core
 import java.lang.management.ManagementFactory
 import java.nio.ByteBuffer
 
-private const val WARMUP = 150
+private const val WARMUP = 80
 
 /** A model that costs nothing: what is timed is all the rest. */
 private class NoModel(private val mask: FloatArray) : Engine {

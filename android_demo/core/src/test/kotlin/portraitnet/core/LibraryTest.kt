@@ -7,7 +7,6 @@ import org.json.JSONObject
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
-import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -60,7 +59,7 @@ class LibraryTest {
         library.choose(added)
         assertEquals("mine", library.current().name)
         assertEquals(listOf(name, "mine"), library.list().map { it.name })
-        library.chooseBuiltIn()
+        library.choose(library.list().first())
         assertEquals(name, library.current().name)
     }
 
@@ -162,11 +161,15 @@ class LibraryTest {
         val file = File(root, "trying")
         val model = library.current()
         val guard = StartGuard(file)
-        assertNull(guard.left)
+        assertEquals(emptySet<String>(), guard.left)
         GuardedEngine({ _, processor, _ -> assertTrue(file.isFile); Fake(processor) }, model, Processor.GPU, 4, guard) { _, _ -> }
-        assertNull(StartGuard(file).left)
+        assertFalse(file.exists())
         StartGuard(file).begin("$name GPU") // and the app ends here
-        assertEquals("$name GPU", StartGuard(file).left)
-        assertNull(StartGuard(file).left)
+        StartGuard(file).apply { begin("$name CPU") } // and here again
+        val third = StartGuard(file)
+        assertEquals(setOf("$name GPU", "$name CPU"), third.left)
+        // Asked for by the user, it works after all.
+        GuardedEngine({ _, processor, _ -> Fake(processor) }, model, Processor.CPU, 4, third) { _, _ -> }
+        assertEquals(setOf("$name GPU"), StartGuard(file).left)
     }
 }

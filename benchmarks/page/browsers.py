@@ -76,7 +76,9 @@ class Browser:
     def wait(self, condition: str, seconds: float = 60) -> None:
         """Until the expression is true. Raises AssertionError with the page's status line."""
         until = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({condition})"):
+        # What is looked at may not be there yet.
+        safely = f"(async () => {{ try {{ return Boolean(await ({condition})); }} catch {{ return false; }} }})()"
+        while not self.evaluate(safely):
             if time.monotonic() > until:
                 status = self.evaluate("document.getElementById('status')?.textContent ?? document.body.innerText")
                 raise AssertionError(f"{self.name}: {condition} did not come true; the page says: {status}")
@@ -88,14 +90,18 @@ class Chromium(Browser):
 
     name = "chromium"
 
-    def __init__(self, camera: Path | None = None, flags: tuple[str, ...] = (), **context: Any) -> None:
+    def __init__(
+        self, camera: Path | None = None, driver: Any = None, flags: tuple[str, ...] = (), **context: Any
+    ) -> None:
         from playwright.sync_api import sync_playwright
 
-        self._playwright = sync_playwright().start()
+        # A process may start Playwright once: tests hand theirs over.
+        self._playwright = None if driver else sync_playwright().start()
+        driver = driver or self._playwright
         args = [*_CHROMIUM_FLAGS, *flags]
         if camera:
             args.append(f"--use-file-for-fake-video-capture={camera}")
-        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        self._browser = driver.chromium.launch(executable_path=CHROMIUM, args=args)
         self._context = self._browser.new_context(**context)
         self.page = self._context.new_page()
         self.errors: list[str] = []
@@ -118,7 +124,8 @@ class Chromium(Browser):
 
     def close(self) -> None:
         self._browser.close()
-        self._playwright.stop()
+        if self._playwright:
+            self._playwright.stop()
 
 
 class _Screen:

@@ -1,27 +1,31 @@
-"""Other people's models in our benchmarks: a YAML file says where one lies, what it takes and what it gives.
+"""Other people's models: a YAML file says where one lies, what it takes and what it gives.
 
-Its pictures, truth, metric, threads and rounds are then the same as ours.
+`run --model peer.yaml` cuts people out with it, and in benchmarks its pictures, truth, metric, threads and rounds are
+the same as ours.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
-import yaml
 
-from ...runtime.backends import open_session
-from ...runtime.backends.announcements import allocate
-from ...runtime.contract import Contract
-from ...runtime.errors import InputError
-from ...runtime.files import sha256_of
-from ...runtime.segmenter import Segmenter
-from ...train.datasets.base import PORTRAIT_CLASSES
-from ...train.recipe import parse
+from ..contract import Contract
+from ..errors import InputError
+from ..files import sha256_of
+from ..geometry import FILL, Letterbox
+from .announcements import allocate
+from .litert import check_memory
+from .onnx import open_session
 
-SUFFIXES = (".yaml", ".yml")
+PORTRAIT_CLASSES = ("background", "person")
+PEER_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class PeerBackend:
     path: Path
     threads: int
     contract: Contract = field(init=False)
+    device = "CPU"
 
     def __post_init__(self) -> None:
         shape = self._open()
@@ -72,6 +77,7 @@ class PeerBackend:
             if self.path.suffix == ".tflite":
                 from ai_edge_litert.interpreter import Interpreter
 
+                check_memory(self.path)
                 self.interpreter = Interpreter(str(self.path), num_threads=self.threads)
                 allocate(self.interpreter)
                 return [int(side) for side in self.interpreter.get_input_details()[0]["shape"]]
@@ -86,7 +92,9 @@ class PeerBackend:
         if self._type() == np.uint8:
             values = pixels
         else:
-            values = pixels.astype(np.float32) * np.float32(self.spec.scale) + np.array(self.spec.offset, np.float32)
+            values = np.multiply(pixels, np.float32(self.spec.scale), dtype=np.float32)
+            if any(self.spec.offset):
+                values += np.array(self.spec.offset, np.float32)
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.spec.layout == "nchw" else values)
 
     def infer(self, prepared: np.ndarray) -> np.ndarray:
@@ -118,19 +126,33 @@ class PeerBackend:
             alpha = 1 / (1 + np.exp(-alpha))
         return 1 - alpha if self.spec.inverted else alpha
 
+    def mask(self, frame: np.ndarray) -> np.ndarray:
+        """uint8 height x width x 3 -> float32 alpha height x width, by the quickest way to use this model.
+
+        One that is fed a stretched picture gets it by plain bilinear resizing, as MediaPipe's graphs do it.
+        """
+        height, width = frame.shape[:2]
+        if self.spec.geometry != FILL:
+            box = Letterbox.fit((height, width), self.contract.size, self.spec.geometry)
+            return box.undo(self.run(box.apply(frame)[None])[0, ..., 0])
+        small = cv2.resize(frame, self.contract.size[::-1], interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(self.run(small[None])[0, ..., 0], (width, height), interpolation=cv2.INTER_LINEAR)
+
     def _type(self) -> Any:
         if self.path.suffix == ".tflite":
             return self.interpreter.get_input_details()[0]["dtype"]
         return np.uint8 if self.session.get_inputs()[0].type == "tensor(uint8)" else np.float32
 
 
-def open_peer(path: Path, threads: int = 1) -> Segmenter:
+def open_peer(path: Path, threads: int = 1) -> PeerBackend:
     """The peer that a YAML file describes. Raises InputError when the file is not one, or the model is another."""
+    import yaml
+
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
-    spec: PeerSpec = parse(PeerSpec, tree, path.name)
+    spec = _spec(path.name, tree)
     model = next((p for p in (Path(spec.model), path.parent / spec.model) if p.is_file()), None)
     if model is None:
         hint = f"; get it with: {spec.get}" if spec.get else ""
@@ -139,4 +161,37 @@ def open_peer(path: Path, threads: int = 1) -> Segmenter:
         raise InputError(f"{path.name}: {spec.model} is neither .tflite nor .onnx")
     if spec.sha256 and sha256_of(model) != spec.sha256:
         raise InputError(f"{model} is not the file that {path.name} describes (its hash differs)")
-    return Segmenter(PeerBackend(spec, model, threads))
+    return PeerBackend(spec, model, threads)
+
+
+def _spec(name: str, tree: Any) -> PeerSpec:
+    kinds = typing.get_type_hints(PeerSpec)
+    if not isinstance(tree, dict):
+        raise InputError(f"{name}: expected a mapping of {', '.join(kinds)}")
+    for key in tree:
+        if key not in kinds:
+            close = difflib.get_close_matches(str(key), kinds, n=1)
+            raise InputError(
+                f"{name}: unknown key {key!r}; " + (f"did you mean {close[0]!r}?" if close else "see PeerSpec")
+            )
+    missing = [one.name for one in dataclasses.fields(PeerSpec) if one.default is dataclasses.MISSING]
+    for key in [key for key in missing if key not in tree]:
+        raise InputError(f"{name}: {key} is missing")
+    return PeerSpec(**{key: _value(f"{name}: {key}", kinds[key], value) for key, value in tree.items()})
+
+
+def _value(where: str, kind: Any, value: Any) -> Any:
+    if typing.get_origin(kind) is Literal:
+        if value not in typing.get_args(kind):
+            raise InputError(f"{where} is {value!r}, none of {', '.join(typing.get_args(kind))}")
+        return value
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{where}: expected a list of numbers, got {value!r}")
+        return tuple(_value(where, float, one) for one in value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and number:
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and not number) or (kind is int and value < 0):
+        raise InputError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value

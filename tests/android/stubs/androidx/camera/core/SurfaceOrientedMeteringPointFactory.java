@@ -1,0 +1,5 @@
+package androidx.camera.core;
+
+public class SurfaceOrientedMeteringPointFactory extends MeteringPointFactory {
+    public SurfaceOrientedMeteringPointFactory(float width, float height) {}
+}

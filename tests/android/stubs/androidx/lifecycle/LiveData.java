@@ -1,0 +1,5 @@
+package androidx.lifecycle;
+
+public abstract class LiveData<T> {
+    public native T getValue();
+}

@@ -1,0 +1,249 @@
+"""The browser's compositor beside the Python runtime, in the engines of all phones: the same picture comes out."""
+
+import base64
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitnet.runtime.compositing.composite import blend, blur_background, cut_out, replace_background
+from portraitnet.runtime.compositing.fringe import without_fringe
+from portraitnet.runtime.compositing.levels import levels
+from portraitnet.runtime.compositing.refine import refine_alpha
+from portraitnet.runtime.compositing.smoothing import AlphaSmoother
+from portraitnet.runtime.geometry import GEOMETRIES, LETTERBOX, Letterbox
+from portraitnet.runtime.web.server import DIST, PageServer, Resource, page_files
+from portraitnet.tests.serving import serving
+
+pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is not built: make web")
+COLOUR = (32, 128, 96)
+
+
+@pytest.fixture(scope="module")
+def blank(browser):
+    """A page of the engine under test with the built package in `window.engine`."""
+    site = page_files("app")
+    site[""] = site["index.html"] = Resource("text/html", None, b"<!doctype html><title>test</title><body></body>")
+    with serving(PageServer(site)) as server:
+        browser.open(server.url)
+        browser.evaluate("import('./shared/engine.js').then((engine) => { window.engine = engine; })")
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    data = pytest.importorskip("skimage.data", reason="scikit-image brings the sample portrait")
+    return cv2.resize(data.astronaut(), (400, 300), interpolation=cv2.INTER_AREA)
+
+
+def outline(height, width):
+    """A soft head and shoulders: float32, 0..1."""
+    y, x = np.mgrid[:height, :width] / np.float32([height, width])[:, None, None]
+    head = np.hypot((x - 0.45) / 0.17, (y - 0.35) / 0.25)
+    body = np.hypot((x - 0.45) / 0.35, (y - 1.05) / 0.5)
+    return np.clip((1.08 - np.minimum(head, body)) * 6, 0, 1).astype(np.float32)
+
+
+def room(height=300, width=400):
+    """A room full of detail: stripes of one and two pixels, and noise."""
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    picture[:, ::2] //= 3
+    picture[::4] = 255 - picture[::4]
+    return picture
+
+
+def data_url(picture):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def draw(browser, image, alpha, geometry, look, picture=None, settings=None):
+    """RGBA of the engine's renderer, with `alpha` (model's size) in the place of a model."""
+    height, width = alpha.shape
+    given = json.dumps(
+        [data_url(image), alpha.ravel().round(5).tolist(), look, picture is not None and data_url(picture)]
+    )
+    model = json.dumps({"height": height, "width": width, "geometry": geometry})
+    found = browser.evaluate(
+        f"""(async ([url, alpha, look, behind]) => {{
+            const open = async (address) => {{
+                const image = new Image();
+                image.src = address;
+                await image.decode();
+                return image;
+            }};
+            const image = await open(url);
+            const make = () => document.createElement('canvas');
+            const segment = async () => Float32Array.from(alpha);
+            const renderer = new engine.Renderer(make, {model}, segment, {json.dumps(settings or {})});
+            if (behind) {{
+                const drawable = await open(behind);
+                renderer.setPicture(drawable, drawable.naturalHeight, drawable.naturalWidth);
+            }}
+            const {{box}} = await renderer.draw(image, image.naturalHeight, image.naturalWidth, look);
+            const copy = new OffscreenCanvas(renderer.canvas.width, renderer.canvas.height).getContext('2d');
+            copy.drawImage(renderer.canvas, 0, 0);
+            const {{data}} = copy.getImageData(0, 0, renderer.canvas.width, renderer.canvas.height);
+            renderer.compositor.glsl?.gl.getExtension('WEBGL_lose_context').loseContext(); // engines keep few at a time
+            let text = '';
+            for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
+            return {{box, pixels: btoa(text), kind: renderer.abilities.kind, blur: renderer.abilities.blur}};
+        }})({given})"""
+    )
+    pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(*image.shape[:2], 4)
+    return pixels, found
+
+
+def golden(image, alpha, box, look, picture):
+    """The Python runtime's result: RGBA."""
+    share = refine_alpha(image, box.content(alpha)) if look["refine"] else box.undo(levels(alpha))
+    kind = look["background"]["kind"]
+    if kind == "blur":
+        return np.dstack([blur_background(image, share, look["background"]["strength"]), np.full_like(share, 255)])
+    own = without_fringe(image, share)
+    if kind == "none":
+        return cut_out(own, share)
+    if kind == "colour":
+        result = blend(own, np.full_like(image, COLOUR), share)
+    else:
+        result = replace_background(own, share, picture)
+    return np.dstack([result, np.full_like(share, 255)])
+
+
+LOOKS = {
+    "blur": {"kind": "blur", "strength": 2.0},
+    "blur a little": {"kind": "blur", "strength": 0.8},
+    "colour": {"kind": "colour", "rgb": [value / 255 for value in COLOUR]},
+    "picture": {"kind": "picture"},
+    "none": {"kind": "none"},
+}
+
+
+@pytest.mark.parametrize("refine", [False, True], ids=["plain", "refined"])
+@pytest.mark.parametrize("background", LOOKS)
+def test_pictures_are_the_python_ones(blank, portrait, background, refine):
+    check_golden(blank, portrait, background, refine, LETTERBOX, (144, 256))
+
+
+@pytest.mark.parametrize("size", [(300, 400), (400, 300)], ids=["wide", "tall"])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_geometries_are_the_python_ones(blank, portrait, geometry, size):
+    check_golden(blank, cv2.resize(portrait, size[::-1]), "colour", True, geometry, (224, 224))
+
+
+def check_golden(browser, portrait, background, refine, geometry, size):
+    box = Letterbox.fit(portrait.shape[:2], size, geometry)
+    alpha = np.zeros(size, np.float32)
+    box.content(alpha)[:] = outline(box.height, box.width)
+    behind = cv2.resize(portrait[::-1], (333, 500))
+    look = {"background": LOOKS[background], "refine": refine}
+    found, facts = draw(browser, portrait, alpha, geometry, look, behind if background == "picture" else None)
+    assert facts["kind"] == "WebGL2"
+    assert facts["box"] == {"top": box.top, "left": box.left, "height": box.height, "width": box.width}
+    wanted = golden(portrait, alpha, box, look, behind)
+    difference = np.abs(found.astype(int) - wanted.astype(int))
+    assert difference[..., 3].mean() < 2
+    # A colour counts for as much as it covers; where alpha is 0, canvases keep none.
+    seen = difference[..., :3] * (wanted[..., 3:] / 255)
+    assert seen.mean() < 2
+    assert seen.max() < 60
+
+
+def detail(picture, where):
+    """Mean strength of edges in a picture at some of its pixels."""
+    grey = cv2.cvtColor(picture[..., :3], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.abs(cv2.Laplacian(grey, cv2.CV_32F))[where].mean()
+
+
+@pytest.mark.parametrize("settings", [{}, {"halfFloats": False}], ids=["half floats", "bytes"])
+def test_no_detail_of_the_room_is_left_in_the_blur(blank, settings):
+    """Privacy: what the visitor sees as blurred is blurred, in every engine and in every format of textures."""
+    image, alpha = room(), np.zeros((144, 256), np.float32)
+    box = Letterbox.fit(image.shape[:2], alpha.shape)
+    box.content(alpha)[:] = outline(box.height, box.width)
+    look = {"background": LOOKS["blur"], "refine": True}
+    found, _ = draw(blank, image, alpha, LETTERBOX, look, None, settings)
+    behind = cv2.dilate(box.undo(levels(alpha)), np.ones((9, 9))) == 0
+    assert 0.3 < behind.mean() < 0.9
+    assert detail(image, behind) > 100
+    assert detail(found, behind) < 3
+
+
+@pytest.mark.parametrize("background", ["colour", "none", "picture"])
+def test_nothing_of_the_room_is_left_before_another_background(blank, background):
+    image, alpha = room(), np.zeros((144, 256), np.float32)
+    box = Letterbox.fit(image.shape[:2], alpha.shape)
+    box.content(alpha)[:] = outline(box.height, box.width)
+    plain = np.full((60, 80, 3), 90, np.uint8)
+    look = {"background": LOOKS[background], "refine": False, "wrap": 1}
+    found, _ = draw(blank, image, alpha, LETTERBOX, look, plain if background == "picture" else None)
+    behind = cv2.dilate(box.undo(levels(alpha)), np.ones((9, 9))) == 0
+    colour = {"colour": (*COLOUR, 255), "none": (0, 0, 0, 0), "picture": (90, 90, 90, 255)}[background]
+    assert np.abs(found[behind].astype(int) - colour).max() <= 1
+
+
+def test_the_blur_takes_no_colour_from_the_person(blank):
+    """A red person before grey: a plain blur of the frame would make a red halo."""
+    image = np.full((300, 400, 3), 128, np.uint8)
+    alpha = np.zeros((144, 256), np.float32)
+    box = Letterbox.fit(image.shape[:2], alpha.shape)
+    box.content(alpha)[:] = outline(box.height, box.width)
+    share = box.undo(levels(alpha))
+    image = blend(np.full_like(image, (250, 10, 10)), image, share)
+    found, _ = draw(blank, image, alpha, LETTERBOX, {"background": LOOKS["blur"], "refine": False})
+    around = (cv2.dilate(share, np.ones((25, 25))) > 0) & (cv2.dilate(share, np.ones((5, 5))) == 0)
+    plain = cv2.GaussianBlur(image, (0, 0), 0.02 * 400)
+    halo = np.abs(found[around][:, :3].astype(int) - 128).mean()
+    assert halo < np.abs(plain[around].astype(int) - 128).mean() / 5
+
+
+def test_without_webgl_a_blur_is_offered_only_where_the_browser_blurs(blank):
+    image, alpha = room(), np.zeros((144, 256), np.float32)
+    look = {"background": LOOKS["blur"], "refine": False}
+    found, facts = draw(blank, image, alpha, LETTERBOX, look, None, {"only2d": True})
+    assert facts["kind"] == "Canvas 2D"
+    assert facts["blur"] == (blank.name != "webkit")
+    assert detail(found, np.full(image.shape[:2], True)) < 3  # blurred, or not shown at all
+
+
+def test_mirrored_and_wrapped_in_light(blank, portrait):
+    box = Letterbox.fit(portrait.shape[:2], (144, 256))
+    alpha = np.zeros((144, 256), np.float32)
+    box.content(alpha)[:] = outline(box.height, box.width)
+    plain = {"background": LOOKS["colour"], "refine": False}
+    found, _ = draw(blank, portrait, alpha, LETTERBOX, plain)
+    mirrored, _ = draw(blank, portrait, alpha, LETTERBOX, {**plain, "mirror": True})
+    assert np.abs(mirrored[:, ::-1].astype(int) - found).mean() < 1
+    wrapped, _ = draw(blank, portrait, alpha, LETTERBOX, {**plain, "wrap": 1})
+    share = box.undo(levels(alpha))
+    inner = cv2.erode(share, np.ones((61, 61))) == 255
+    edge = (share > 100) & (cv2.erode(share, np.ones((7, 7))) < 255)
+    assert np.abs(wrapped.astype(int) - found)[inner].mean() < 8
+    assert (wrapped.astype(int) - found)[edge][:, 1].mean() > 8  # green light falls on the outline
+
+
+def test_smoothing_is_the_python_one(blank):
+    rng, smooth = np.random.default_rng(0), AlphaSmoother()
+    alphas = rng.random((6, 40)).astype(np.float32)
+    elapsed = [1 / 30, 1 / 60, 0.1, 2.0, 1 / 30, 1 / 25]
+    wanted = [smooth(alpha[None], seconds)[0] for alpha, seconds in zip(alphas, elapsed, strict=True)]
+    found = blank.evaluate(
+        f"""(([alphas, elapsed]) => {{
+            const smoother = new engine.AlphaSmoother();
+            return alphas.map((alpha, i) => Array.from(smoother.apply(Float32Array.from(alpha), elapsed[i])));
+        }})({json.dumps([alphas.tolist(), elapsed])})"""
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_letterbox_is_the_python_one(blank):
+    sizes = [(720, 1280), (1280, 720), (224, 224), (1, 900), (333, 77), (31, 32), (1080, 1921)]
+    cases = [(*size, *target, name) for size in sizes for target in ((224, 224), (144, 256)) for name in GEOMETRIES]
+    found = blank.evaluate(f"{json.dumps(cases)}.map((parts) => engine.fit(...parts))")
+    for (*numbers, name), box in zip(cases, found, strict=True):
+        wanted = Letterbox.fit(tuple(numbers[:2]), tuple(numbers[2:]), name)
+        assert box == {"top": wanted.top, "left": wanted.left, "height": wanted.height, "width": wanted.width}
