@@ -18,7 +18,7 @@ from ..runtime.files import write_text
 from ..runtime.media.images import save_image
 from ..runtime.process import run
 from ..runtime.segmenter import Segmenter
-from ..train.data.augment import augment
+from ..train.data.augment import Target, augment
 from ..train.data.draws import Canvases, draw
 from ..train.datasets.synthetic import Synthetic
 from ..train.engine.checkpoint import load_checkpoint
@@ -110,7 +110,7 @@ def _variants(size: tuple[int, int], count: int = 96) -> Pictures:
     spec = load_recipe("portraitnet_mobile").data.augment
     _, draws = draw(0, 0, count, [1], [SourceSpec("folder")], spec)
     canvases = Canvases.plain(images, nobody, whole)
-    changed, _, _ = augment(canvases, draws, size)
+    changed, _, _ = augment(canvases, draws, Target(size))
     views = list(changed.permute(0, 2, 3, 1).to(torch.uint8).contiguous().numpy())
     return Pictures(views[: count // 2], views[count // 2 :], None, "variants of the sample portrait")
 
