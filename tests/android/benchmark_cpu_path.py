@@ -2,9 +2,9 @@
 
     python tests/android/benchmark_cpu_path.py
 
-What an app without OpenGL would spend; a phone's processor and runtime are others. `processor_ms` is the processor time of
-all threads together, per frame; four threads on free cores take a quarter of it. `median_ms` is the time on the clock, which
-means something only where `load` (running programs, Linux's average of a minute) is small.
+What an app without OpenGL would spend; a phone's processor and runtime are others. `processor_ms` is the processor time
+of all threads together, per frame; four threads on free cores take a quarter of it. `median_ms` is the time on the
+clock, which means something only where `load` (running programs, Linux's average of a minute) is small.
 """
 
 from __future__ import annotations
