@@ -41,7 +41,7 @@ class AgreementTest {
                 reader.read(frame, pixels)
                 input.fill(pixels, found)
             }
-            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, 1, 0.5)
+            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), found, 2, 0.5) // both round after a halving, the exact mean does not
         }
     }
 
