@@ -1,9 +1,8 @@
 """MkDocs hook: pages that live outside docs/, and links to files of the repository.
 
 Pages keep links that work on GitHub (`../benchmarks/results/x.csv`). On the site, a link to another page becomes a link
-to that page, and a link to any other file of the repository publishes the file under `files/`. A link to a folder leads to the page
-about the folders. A link to a file
-that does not exist stays as it is, so that MkDocs reports it and the strict build fails.
+to that page, a link to any other file of the repository publishes the file under `files/`, and a link to a folder leads
+to the page about the folders. A link to nothing stays as it is, so that MkDocs reports it and the strict build fails.
 """
 
 from __future__ import annotations
