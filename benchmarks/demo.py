@@ -97,8 +97,7 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    took = spoken(sum(say.seconds.values()))
-    console.print(f"open {out / PAGE} (everything took {took})", style="bold")
+    console.print(f"open {out / PAGE} (everything took {spoken(sum(say.seconds.values()))})", style="bold")
     return out / PAGE
 
 
