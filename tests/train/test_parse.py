@@ -36,7 +36,7 @@ def test_every_number_of_a_recipe_has_a_range(section):
     "override",
     [
         *(f"run.{key}={value}" for key in ("checkpoint_every", "log_every") for value in (0, -1, -2)),
-        *(f"run.evaluate_every={value}" for value in (-1, -2)),
+        *(f"run.evaluate_every={value}" for value in (-1, -2)),  # 0 is after each epoch: test_epochs_become_steps
         *(f"run.{key}={value}" for key in ("steps", "batch") for value in (0, -1, -2)),
         "run.seed=-1",
         "run.ema_decay=1.5",
