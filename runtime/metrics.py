@@ -61,7 +61,7 @@ def ghosts(alpha: np.ndarray, truth: np.ndarray, margin_ratio: float = 0.02) -> 
     known, person = truth != IGNORE, (truth > 0) & (truth != IGNORE)
     outline = _grown(person, margin_ratio) & _grown(known & ~person, margin_ratio)
     ghost = (alpha > 0.2 * 255) & (alpha < 0.8 * 255) & known & ~outline
-    return float(np.count_nonzero(ghost) / max(np.count_nonzero(known), 1))
+    return int(np.count_nonzero(ghost)) / max(int(np.count_nonzero(known)), 1)
 
 
 def flicker(alphas: Sequence[np.ndarray], truths: Sequence[np.ndarray], margin_ratio: float = 0.02) -> float:

@@ -81,7 +81,7 @@ def benchmark_live(
         lives = [
             (model, [Segmenter.load(model, threads=1) for _ in range(count)]) for model in models for count in threads
         ]
-        ours = [contestant for model in models for contestant in _in_one_thread(model, frames)]
+        ours = [contestant for model in models for contestant in _in_one_thread(model, list(frames))]
         ours += [_live(model, segmenters, frames) for model, segmenters in lives]
         peers: list[Contestant] = []
         if mediapipe_python:
@@ -146,7 +146,7 @@ def _cpu(turn: Turn) -> float:
     return turn.cpu_seconds / turn.frames
 
 
-def _in_one_thread(model: Path, frames: np.ndarray) -> list[Contestant]:
+def _in_one_thread(model: Path, frames: Sequence[np.ndarray]) -> list[Contestant]:
     segmenter = Segmenter.load(model, threads=1)
     name = segmenter.contract.name
 

@@ -61,7 +61,7 @@ def one_thread(segmenter: Segmenter, work: str, frames: Sequence[np.ndarray], sh
                 small = smoother(small)
             alpha = resize(levels(box.content(small)), image.shape[:2])
             if work == "hard":
-                show(cv2.copyTo(image, cv2.compare(alpha, 127, cv2.CMP_GT), background.copy()))
+                show(cv2.copyTo(image, cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1], background.copy()))
             else:
                 show(blend(without_fringe(image, alpha) if work == "shipped" else image, background, alpha))
         return Turn(len(frames), time.perf_counter() - started, time.process_time() - used)

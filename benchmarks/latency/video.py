@@ -23,7 +23,7 @@ def benchmark_video(
     with tempfile.TemporaryDirectory() as scratch:
         clip = write_panning_clip(Path(scratch) / "clip.mp4", size=(720, 1280), seconds=seconds)
         segmenters = [(model, count, Segmenter.load(model, threads=count)) for model in models for count in threads]
-        rows = []
+        rows: list[dict[str, object]] = []
         for repeat in range(repeats):
             for model, count, segmenter in segmenters:
                 for background in _BACKGROUNDS:

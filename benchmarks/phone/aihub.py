@@ -27,7 +27,7 @@ def read_perf(path: Path, text: str) -> list[dict[str, object]]:
         raise InputError(f"{path} is not readable YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, Mapping) or not {"precisions", "models"} & tree.keys():
         raise InputError(f"{path} is no perf.yaml of Qualcomm's AI Hub Models: it has no `precisions` and no `models`")
-    rows = []
+    rows: list[dict[str, object]] = []
     for raw in _newer(tree.get("precisions")) if "precisions" in tree else _older(tree.get("models")):
         if len(rows) >= MAX_ROWS:
             raise InputError(f"{path} holds more than {MAX_ROWS} results")

@@ -13,8 +13,10 @@ from .readings import MAX_MS, MAX_ROWS, number, plain_text
 
 SUSTAINED_CSV = "phones_sustained.csv"
 STRETCH = 10  # seconds
-COLUMNS = ("machine", "model", "precision", "backend", "threads", "second", "per_second", "median_ms", "heat", "clocks")
-COLUMNS += ("headroom", "source", "when")
+COLUMNS = (
+    *("machine", "model", "precision", "backend", "threads", "second", "per_second", "median_ms", "heat", "clocks"),
+    *("headroom", "source", "when"),
+)
 _THROTTLED = 0.9  # of the first stretch's rate
 _STEADY = 3  # the last third of the stretches
 

@@ -185,7 +185,7 @@ class Replay:
             self._round = lambda: ((frame.seconds, frame.image) for frame in video)
         else:
             raise InputError(f"{path} is no camera: give a number, a video file or a folder of pictures")
-        self._pictures = self._round()
+        self._pictures: Iterator[tuple[float, np.ndarray]] = self._round()
         self._origin: float | None = None  # when a picture with timestamp 0 of this round is due
         self._last = 0.0  # timestamp of the picture before
 

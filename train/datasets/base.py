@@ -150,7 +150,7 @@ def mirrored_classes(classes: Sequence[str]) -> tuple[int, ...]:
     Sides are told by the names ("left eye" and "right eye", "l_eye" and "r_eye"), where both are there: the lips of
     CelebAMask-HQ, u_lip and l_lip, are upper and lower.
     """
-    partner = {}
+    partner: dict[str, str] = {}
     for left, right in _SIDES:
         for name in classes:
             other = right + name.removeprefix(left)
