@@ -150,6 +150,7 @@ class SegmentationScores:
         self.accuracy += other.accuracy
         self.fg_iou += other.fg_iou
         self.boundary += other.boundary
+        self.ghost += other.ghost
         self.confusion += other.confusion
 
     def iou_per_class(self) -> np.ndarray:

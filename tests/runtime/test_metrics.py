@@ -162,3 +162,17 @@ def test_edge_band_iou_looks_only_near_the_true_outline():
     wrong_far_away[45:55, 45:55] = False
     assert edge_band_iou(wrong_far_away, truth) == 1
     assert edge_band_iou(square(32), truth) < 0.9
+
+
+def test_merged_scores_are_those_of_all_pictures():
+    generator = np.random.default_rng(0)
+    whole, parts = SegmentationScores(), [SegmentationScores(), SegmentationScores()]
+    for index in range(5):
+        truth, found = generator.integers(0, 2, (2, 12, 9))
+        alpha = generator.integers(0, 256, (12, 9), np.uint8)
+        for scores in (whole, parts[index % 2]):
+            scores.add(str(index), found, truth, alpha)
+    parts[0].merge(parts[1])
+    assert sorted(parts[0].names) == whole.names
+    assert parts[0].summary() == pytest.approx(whole.summary())
+    assert len(parts[0].ghost) == 5
