@@ -212,6 +212,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     tree = {"name": path.stem, **_read_tree(path, str(name))}
     for override in overrides:
         _override(tree, override)
+    asked = {override.partition("=")[0] for override in overrides}
+    if "run.steps" in asked and "run.epochs" not in asked and isinstance(tree.get("run"), dict):
+        tree["run"].pop("epochs", None)  # steps on the command line take the place of the recipe's epochs
     _expand_augmentation(tree, path.name)
     return parse(Recipe, tree, path.name)
 

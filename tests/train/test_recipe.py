@@ -131,6 +131,8 @@ def test_epochs_become_steps():
     assert with_steps(recipe, 5).run.steps == 10
     plain = load_recipe("demo")
     assert with_steps(plain, 1447) is plain
+    shorter = load_recipe("portraitnet_resnet50_eg1800", ["run.steps=7", "run.evaluate_every=7"])
+    assert with_steps(shorter, 1447).run.steps == 7  # asked for on the command line
     with pytest.raises(InputError, match=r"run\.epochs is not set"):
         load_recipe("demo", ["run.evaluate_every=0"])
 
