@@ -49,7 +49,7 @@ class Steps:
     @contextmanager
     def step(self, title: str, usual: str) -> Iterator[None]:
         """One step; `usual` is the time it takes on two cores."""
-        self.console.rule(f"{len(self.seconds) + 1}/{self.count}  {title} (about {usual} on two cores)")
+        self.console.rule(f"{len(self.seconds) + 1}/{self.count}  {title} (about {usual})")
         began = time.monotonic()
         yield
         self.seconds[title] = time.monotonic() - began
@@ -69,9 +69,10 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     """
     say = Steps(4)
     console = say.console
+    console.print("Times are of two idle cores.")
     with say.step("train on rendered portraits", "3 minutes"):
         trained = _train(out, steps)
-    with say.step("export the shipped weights and check each file against its torch model", "3 minutes"):
+    with say.step("export the shipped weights and compare with torch", "3 minutes"):
         checkpoint = load_checkpoint(default_weights().with_suffix(".safetensors"))
         bundle = out / "bundle"
         contract = _export(checkpoint, bundle, console)
@@ -96,8 +97,7 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    took = spoken(sum(say.seconds.values()))
-    console.print(f"open {out / PAGE} (everything took {took})", style="bold")
+    console.print(f"open {out / PAGE} (everything took {spoken(sum(say.seconds.values()))})", style="bold")
     return out / PAGE
 
 

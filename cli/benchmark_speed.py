@@ -200,13 +200,13 @@ def page_command(
     """Frames/s and milliseconds by stage of the browser page, at 640x480 and 1280x720 (`make web-speed` builds it)."""
     from rich.progress import Progress
 
-    from ..benchmarks.page.speed import benchmark_page
+    from ..benchmarks.page.speed import benchmark_page, table
     from ..runtime.shipped import find_model
 
     with Progress() as progress:
         files = [find_model(model) for model in models or [Path("nano")]]
         path = benchmark_page(files, out, comma_separated(engines), mediapipe, rounds, frames, progress)
-    print_results(path)
+    print_results(path, table)
 
 
 COMMANDS = {

@@ -1,8 +1,8 @@
 """MkDocs hook: pages that live outside docs/, and links to files of the repository.
 
 Pages keep links that work on GitHub (`../benchmarks/results/x.csv`). On the site, a link to another page becomes a link
-to that page, and a link to any other file of the repository publishes the file under `files/`. A link to a file
-that does not exist stays as it is, so that MkDocs reports it and the strict build fails.
+to that page, a link to any other file of the repository publishes the file under `files/`, and a link to a folder leads
+to the page about the folders. A link to nothing stays as it is, so that MkDocs reports it and the strict build fails.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     def to_site(link: re.Match[str]) -> str:
         start, address, end = link.groups()
         target = (source.parent / address).resolve()
-        if "://" in address or not target.is_file() or not target.is_relative_to(ROOT):
+        if "://" in address or not target.exists() or not target.is_relative_to(ROOT):
             return link.group()
-        uri = _uri_on_site(target)
+        uri = _uri_on_site(target) if target.is_file() else "architecture.md"  # the page about the folders
         if files.get_file_from_path(uri) is None:
             files.append(File.generated(config, uri, abs_src_path=str(target)))
         return f"{start}{os.path.relpath(uri, Path(page.file.src_uri).parent)}{end}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import statistics
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...runtime.errors import InputError
 from ...runtime.web.server import PageServer, Resource, model_address, page_files, resources
-from ..reporting.table import provenance, write_csv
+from ..reporting.table import markdown, provenance, write_csv
 from .browsers import ENGINES, missing
 
 if TYPE_CHECKING:
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 DIST = Path(__file__).parent / "dist"
 SIZES = ((480, 640), (720, 1280))
 CSV = "page.csv"
+_HEADINGS = {
+    "engine": "engine",
+    "contestant": "contestant",
+    "size": "size",
+    "frames_per_second": "frames/s",
+    "model_ms": "model ms",
+    "compose_ms": "drawing ms",
+    "times_mediapipe": "x MediaPipe",
+    "runs_as": "runs as",
+}
 
 
 def benchmark_page(
@@ -62,6 +72,11 @@ def benchmark_page(
     shared = {"rounds": rounds, "frames_per_round": frames, **provenance()}
     write_csv(out / CSV, [{**row, **shared} for row in rows])
     return out / CSV
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """The results as Markdown."""
+    return markdown(rows, _HEADINGS)
 
 
 def _time(engine: str, url: str, plan: dict[str, object]) -> list[dict[str, object]]:

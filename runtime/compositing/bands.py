@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-_ROWS = 256  # of a band
+_ROWS = 64  # of a band
 _COLUMNS = 32_000
 
 

@@ -36,16 +36,22 @@ def to_srgb(image: Image.Image, path: Path) -> Image.Image:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         transparent = image.mode in ("RGBA", "LA", "La", "RGBa")
         if transparent:
-            opaque = ImageCms.profileToProfile(image.convert(image.mode[:-1]), source, _SRGB, outputMode="RGB")
+            opaque = _converted(image.convert(image.mode[:-1]), source)
             opaque.putalpha(image.getchannel(image.mode[-1].upper()))
             return opaque
-        return ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        return _converted(image, source)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         notice(f"{path}: its colour profile cannot be used, so its colours are taken as sRGB ({error})")
         return image
 
 
 _SRGB = ImageCms.createProfile("sRGB")
+
+
+def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    assert converted is not None  # it is only for conversions in place
+    return converted
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.error import FFmpegError
@@ -80,7 +81,7 @@ def _hardware_codec() -> str:
 
 
 def _opens(codec: str) -> bool:
-    context = av.CodecContext.create(codec, "w")
+    context: Any = av.CodecContext.create(codec, "w")
     context.width, context.height, context.pix_fmt = 1280, 720, "yuv420p"
     context.time_base = Fraction(1, 30)
     try:

@@ -177,6 +177,6 @@ def _decoder(stream: Any) -> Any:
     name = _ALPHA_DECODERS.get(stream.codec_context.name)
     if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
         return lambda packet: packet.decode()
-    context = av.CodecContext.create(name, "r")
+    context: Any = av.CodecContext.create(name, "r")
     context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
     return lambda packet: context.decode(packet if packet.size else None)

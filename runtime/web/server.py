@@ -34,6 +34,7 @@ _TYPES = {
     ".json": "application/json",
     ".wasm": "application/wasm",
     ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
     ".tflite": "application/octet-stream",
     ".onnx": "application/octet-stream",
     ".webmanifest": "application/manifest+json",

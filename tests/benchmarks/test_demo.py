@@ -15,9 +15,9 @@ def test_each_step_says_what_it_usually_takes_and_what_it_took():
     with steps.step("export", "10 seconds"):
         pass
     lines = out.getvalue().splitlines()
-    assert "1/2  train (about 3 minutes on two cores)" in lines[0]
+    assert "1/2  train (about 3 minutes)" in lines[0]
     assert lines[1] == "train: done in 0 s"
-    assert "2/2  export (about 10 seconds on two cores)" in lines[2]
+    assert "2/2  export (about 10 seconds)" in lines[2]
     assert list(steps.seconds) == ["train", "export"]
 
 

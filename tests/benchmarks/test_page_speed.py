@@ -49,3 +49,4 @@ def test_rounds_become_rows_with_their_ratio_to_mediapipe(monkeypatch):
     assert (ours["frame_ms"], ours["model_ms"], ours["size"]) == (12.0, 6.0, "640x480")
     assert ours["frames_per_second"] == pytest.approx(1000 / 12)
     assert (ours["times_mediapipe"], theirs["times_mediapipe"]) == (2.0, 1.0)
+    assert "| firefox | nano, blur | 640x480 |" in speed.table([ours, theirs])

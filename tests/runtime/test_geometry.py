@@ -145,3 +145,12 @@ def test_halving_a_picture_again_and_again_averages_the_same_pixels():
     for size in ((180, 320), (90, 160), (60, 320)):
         plain = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
         assert np.abs(resize(picture, size).astype(int) - plain).max() <= 2
+
+
+def test_labels_around_a_mask_are_background():
+    box = Letterbox.fit((4, 8), (16, 16))
+    found = box.apply_mask(np.ones((4, 8), np.uint8))
+    assert found[box.top : box.top + box.height].all()
+    assert not found[: box.top].any()
+    assert not found[box.top + box.height :].any()
+    assert box.top > 0

@@ -35,7 +35,8 @@ def test_every_number_of_a_recipe_has_a_range(section):
 @pytest.mark.parametrize(
     "override",
     [
-        *(f"run.{key}={value}" for key in ("evaluate_every", "checkpoint_every", "log_every") for value in (0, -1, -2)),
+        *(f"run.{key}={value}" for key in ("checkpoint_every", "log_every") for value in (0, -1, -2)),
+        *(f"run.evaluate_every={value}" for value in (-1, -2)),  # 0 is after each epoch: test_epochs_become_steps
         *(f"run.{key}={value}" for key in ("steps", "batch") for value in (0, -1, -2)),
         "run.seed=-1",
         "run.ema_decay=1.5",
@@ -71,6 +72,7 @@ def test_a_number_out_of_range_is_refused_with_the_range(override):
         ("optimizer.learning_rate=.nan", "expected a finite number, got nan"),
         ("optimizer.learning_rate=.inf", "expected a finite number, got inf"),
         ("optimizer.learning_rate=1e999", "expected a finite number"),
+        ("run.evaluate_every=0", "run.epochs is not set"),
         ("run.steps=7.5", "expected int"),
         ("run.steps=true", "expected int"),
         ("run.compile=1", "expected bool"),

@@ -6,7 +6,7 @@ So a resumed run, or one spread over several processes, sees exactly the picture
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -125,11 +125,17 @@ def draw(
         _leave_some(rng, values, spec.texture_probability)
     count = batch // world
     mine = slice(rank * count, (rank + 1) * count)
-    tensors = {key: _tensor(value[mine]) for key, value in values.items()}
-    shared = {"noise_seed": noise_seed, "first": mine.start, "batch": batch}
-    shared["changes_hls"] = any(around != (1, 1) for around in (spec.hue, spec.lightness, spec.saturation))
-    shared |= {"blur_reach": max((0, *spec.blur)) // 2, "box_blur": spec.blur_kernel == "box"}
-    return Chosen(chosen[mine], behind[mine]), Draws(**tensors, **shared)
+    tensors: dict[str, Any] = {key: _tensor(value[mine]) for key, value in values.items()}
+    draws = Draws(
+        **tensors,
+        noise_seed=noise_seed,
+        first=mine.start,
+        batch=batch,
+        changes_hls=any(around != (1, 1) for around in (spec.hue, spec.lightness, spec.saturation)),
+        blur_reach=max((0, *spec.blur)) // 2,
+        box_blur=spec.blur_kernel == "box",
+    )
+    return Chosen(chosen[mine], behind[mine]), draws
 
 
 def _choose(

@@ -138,6 +138,7 @@ class PortraitNet(nn.Module):
         self.edge_head = nn.Conv2d(channels, 2, 3, padding=around, bias=False) if edge_head else None
         if plain_start:
             for layer in self.upsamples:
+                assert isinstance(layer, nn.ConvTranspose2d)
                 layer.reset_parameters()
         else:
             _balance(self.mask_head, self.edge_head)

@@ -1,9 +1,9 @@
 // The row of backgrounds: thumbnails that show a person before each.
 
 import {rgb} from 'portraitnet-web';
-import hills from './backgrounds/hills.svg';
-import lights from './backgrounds/lights.svg';
-import study from './backgrounds/study.svg';
+import hills from './backgrounds/hills.jpg';
+import lights from './backgrounds/lights.jpg';
+import study from './backgrounds/study.jpg';
 import {isVideo, openPhoto, openShipped, openVideo} from './files.js';
 import {text} from './language.js';
 
@@ -18,7 +18,7 @@ export class Backgrounds {
     this.strength = 2;
     for (const value of ['blur', ...Object.keys(SHIPPED), ...COLOURS, 'none']) this.#add(value);
     this.#addOwn();
-    fieldset.addEventListener('change', () => this.apply());
+    fieldset.addEventListener('change', () => this.apply().catch(fail));
     this.translate();
   }
 

@@ -63,12 +63,7 @@ export async function openVideo(file) {
 /** Whether a file is a video by what the browser says of it, or by its name. */
 export const isVideo = (file) => file.type.startsWith('video/') || /\.(mp4|mov|m4v|webm|mkv)$/i.test(file.name);
 
-/** A picture that the page brings, drawn at its own size. */
+/** A picture that the page brings, as an ImageBitmap. */
 export async function openShipped(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  const canvas = Object.assign(document.createElement('canvas'), {width: image.width, height: image.height});
-  canvas.getContext('2d').drawImage(image, 0, 0);
-  return canvas;
+  return createImageBitmap(await (await fetch(url)).blob());
 }

@@ -205,7 +205,7 @@ def test_a_camera_runs_and_one_that_is_unplugged_is_said(page, clip):
     page.click("#camera")
     says(page, "Live")
     page.wait("window.portraitnet?.frames > 3", 120)
-    page.evaluate("track.stop(), track.dispatchEvent(new Event('ended'))")  # what the browser does when it is gone
+    page.evaluate("track.dispatchEvent(new Event('ended')), track.stop()")  # what the browser does when it is gone
     says(page, "The camera is gone")
     assert page.evaluate("document.getElementById('camera').textContent") == "Camera"
     page.click("#camera")

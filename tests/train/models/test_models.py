@@ -147,7 +147,7 @@ def test_encoder_weights_from_a_file(tmp_path):
         ({"encoder": "mobilenetv9"}, "no encoder 'mobilenetv9'"),
         ({"architecture": "pspnett"}, "unknown architecture 'pspnett'; did you mean 'pspnet'"),
         ({"convolution": "round"}, "'round' is none of separable, plain"),
-        ({"auxiliary_head": True}, "portraitnet has no such option \\(of deeplabv3, deeplabv3plus, pspnet, ocr\\)"),
+        ({"auxiliary_head": True}, "portraitnet has no such option \\(of deeplabv3, "),
         ({"architecture": "pspnet", "paper_options": True}, "pspnet has no such option \\(of portraitnet\\)"),
         ({"architecture": "pspnet", "output_stride": 4}, "4 is none of 8, 16"),
         ({"architecture": "pspnet", "encoder": "edgenext_small"}, "cannot be dilated"),
