@@ -103,7 +103,7 @@ def _on_photographs(
     return contestants, held_out_sets(recipe, data)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "accuracy": accuracy_command,
     "fairness": fairness_command,
     "edges": edges_command,

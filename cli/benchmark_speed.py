@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -209,7 +210,7 @@ def page_command(
     print_results(path, table)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "latency": latency_command,
     "roofline": roofline_command,
     "live": live_command,

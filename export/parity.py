@@ -66,7 +66,9 @@ def nothing_to_compare(reference: Sequence[np.ndarray], names: Sequence[str]) ->
     `names` are the model's classes. A network that never finds a person, and photographs without one, agree with
     anything that is as silent.
     """
-    counts = sum(np.bincount(labels(scores).ravel(), minlength=len(names)) for scores in reference)
+    counts = np.zeros(len(names), np.int64)
+    for scores in reference:
+        counts += np.bincount(labels(scores).ravel(), minlength=len(names))
     shares = counts / max(1, counts.sum())
     commonest = int(shares.argmax())
     if 1 - shares[commonest] >= MIN_SHARE:

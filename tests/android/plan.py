@@ -1,8 +1,15 @@
-"""Draws the passes that android_demo/core planned, in a real OpenGL: Mesa's software renderer, without a window."""
+"""Draws the passes that android_demo/core planned, in a real OpenGL: Mesa's software renderer, without a window.
+
+    python plan.py GOLDEN OUT
+
+A process of its own, because Mesa's LLVM and TensorFlow's crash in one. For each plan of the golden folder it writes
+NAME.npz: the upright frame, the model's input and the composed result.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,5 +81,41 @@ class Plans:
         self.context.vertex_array(program, []).render(moderngl.TRIANGLES, 3)
 
 
-def read_plan(folder: Path, name: str) -> dict[str, Any]:
-    return json.loads((folder / f"plan-{name}.json").read_text())
+def draw_case(plans: Plans, folder: Path, case: dict[str, Any]) -> dict[str, np.ndarray]:
+    """`frame`, `input` and `result` of one case, uint8 height x width x 3."""
+    plan = json.loads((folder / f"plan-{case['name']}.json").read_text())
+    for name, key in (("luma", "y"), ("first", "u"), ("second", "v")):
+        plans.upload(name, plane(folder, case, key))
+    plans.draw(plan["before"])
+    drawn = {name: plans.read(name) for name in ("frame", "input")}
+
+    top, left, height, width = plan["box"]
+    alpha = array(folder, case, "alpha", *case["target"])[top : top + height, left : left + width]
+    plans.upload("raw", np.ascontiguousarray(alpha))
+    if case["scene"] == "picture":
+        plans.upload("picture", array(folder, case, "picture", *case["picture_size"], 3))
+    plans.draw(plan["after"])
+    return {**drawn, "result": plans.read("result")}
+
+
+def plane(folder: Path, case: dict[str, Any], name: str) -> np.ndarray:
+    """A camera's plane as it is uploaded: rows with their padding, two bytes a texel where colours alternate."""
+    row_stride, pixel_stride = case[f"{name}_strides"]
+    rows = np.frombuffer((folder / case[name]).read_bytes(), np.uint8).reshape(-1, row_stride)
+    return rows if pixel_stride == 1 else rows[:, : row_stride // 2 * 2].reshape(len(rows), -1, 2)
+
+
+def array(folder: Path, case: dict[str, Any], name: str, *shape: int) -> np.ndarray:
+    """A golden array of the case."""
+    return np.frombuffer((folder / case[name]).read_bytes(), np.uint8).reshape(shape)
+
+
+def main(golden: Path, out: Path) -> None:
+    """Draw every plan of the golden folder."""
+    plans = Plans()
+    for case in json.loads((golden / "index.json").read_text())["plans"]:
+        np.savez(out / f"{case['name']}.npz", **draw_case(plans, golden, case))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
