@@ -71,6 +71,7 @@ def browser(engine):
     return engine()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist's own, which reads the groups
 def pytest_collection_modifyitems(items):
     """Mark tests by place, and keep tests that share fixtures in one process of pytest-xdist."""
     for item in items:
