@@ -31,14 +31,18 @@ class Taps private constructor(val length: Int, val first: IntArray, val offsets
     companion object {
         const val ONE = 4096
 
+        /** Pixels of a picture whose areas are averaged exactly: runtime/geometry.py's _SMALL. */
+        private const val SMALL = 1 shl 16
+
         /**
          * Rows and columns of a picture that is resized, as runtime/geometry.py does: bilinear along a side that grows. One
          * that shrinks is halved first, while both are even and three times as large or more; then it is sampled by bilinear
-         * weights at a multiple of its new size that leaves out no pixels, and halved again; or, where there is no such
-         * multiple, each new pixel is the mean of the area that it covers.
+         * weights at a multiple of its new size that leaves out no pixels, and halved again. Of a small picture, and
+         * where there is no such multiple, each new pixel is the mean of the area that it covers.
          */
         fun resizing(sourceHeight: Int, sourceWidth: Int, height: Int, width: Int): Pair<Taps, Taps> {
             val shrinks = height <= sourceHeight && width <= sourceWidth
+            if (shrinks && sourceHeight * sourceWidth <= SMALL) return along(sourceHeight, height) to along(sourceWidth, width)
             var halvings = 0
             var tall = sourceHeight
             var wide = sourceWidth
