@@ -205,13 +205,36 @@ def test_a_camera_runs_and_one_that_is_unplugged_is_said(page, clip):
     page.click("#camera")
     says(page, "Live")
     page.wait("window.portraitnet?.frames > 3", 120)
-    page.evaluate("track.dispatchEvent(new Event('ended')), track.stop()")  # what the browser does when it is gone
+    page.evaluate("track.stop()")  # which fires no event: the page has to look
     says(page, "The camera is gone")
     assert page.evaluate("document.getElementById('camera').textContent") == "Camera"
     page.click("#camera")
     says(page, "Live")
     frames = page.evaluate("window.portraitnet.frames")
     page.wait(f"window.portraitnet.frames > {frames + 2}", 120)
+    page.click("#camera")
+    says(page, "The camera is off")
+
+
+def test_a_camera_that_sends_nothing_more_is_said_until_it_does_again(page, address):
+    page.open("about:blank")
+    page.open(f"{address}#stall=1500")  # milliseconds
+    page.wait(READY)
+    page.evaluate(
+        """(() => {
+            const canvas = Object.assign(document.createElement('canvas'), {width: 320, height: 240});
+            const context = canvas.getContext('2d');
+            window.sending = true;
+            setInterval(() => sending && context.fillRect(Math.random() * 300, 0, 20, 240), 50);
+            navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
+        })()"""
+    )
+    page.click("#camera")
+    page.wait("window.portraitnet?.frames > 3", 120)
+    page.evaluate("void (window.sending = false)")
+    says(page, "sends no new pictures")
+    page.evaluate("void (window.sending = true)")
+    says(page, "Live")
     page.click("#camera")
     says(page, "The camera is off")
 
