@@ -140,7 +140,10 @@ export class View {
   /** Draw the still again as it now looks; many calls at once make one drawing. */
   async redraw() {
     if (!this.#source?.still || !this.#source.drawn) return;
-    await this.#serialize(() => this.painter.draw(null, 0, 0, 0, false));
+    await this.#serialize(async () => {
+      await new Promise((resolve) => setTimeout(resolve)); // on the page drawing waits for nothing: let the others come
+      return this.painter.draw(null, 0, 0, 0, false);
+    });
   }
 
   /** One thing at a time; while it goes on, of all that is wanted only one more is done: the newest. */
