@@ -234,7 +234,7 @@ class Firefox(Browser):
 
 
 class WebKit(Browser):
-    """WebKitGTK's MiniBrowser under Xvfb, by Selenium."""
+    """WebKitGTK's MiniBrowser under Xvfb, by Selenium; its fake camera shows a test picture."""
 
     name = "webkit"
 
@@ -254,7 +254,8 @@ class WebKit(Browser):
         }
         options = Options()
         options.binary_location = str(MINI_BROWSER)
-        options.add_argument("--automation")
+        for argument in ("--automation", "--enable-media-stream=true", "--enable-mock-capture-devices=true"):
+            options.add_argument(argument)
         # MiniBrowser is of its own version, not of WebKitGTK's, and the driver would look for that.
         options.set_capability("browserName", "MiniBrowser")
         try:

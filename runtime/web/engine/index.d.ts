@@ -102,7 +102,10 @@ export class View {
   static create(canvas: HTMLCanvasElement, segmenter: Segmenter): Promise<View>;
   readonly abilities: Abilities;
   onDrawn?: (drawn: Drawn) => void;
+  /** The followed track is gone. */
   onEnd?: () => void;
+  /** The followed track sends no new frames, or does again. */
+  onStall?: (stalled: boolean) => void;
   onError?: (error: Error) => void;
   /** Change the look; the model does not run again. */
   set(changes: Partial<Look>): Promise<void>;

@@ -2,6 +2,7 @@
 
 import {Renderer} from './renderer.js';
 
+const STALL = 10_000; // milliseconds without a new frame after which a camera is said to have stopped
 const LOOK = {background: {kind: 'blur', strength: 2}, mirror: false, smooth: true, refine: true, wrap: 0};
 
 /** Draws in the worker, whose pictures come back as bitmaps that cost no copy. */
@@ -95,11 +96,12 @@ export class View {
   #busy = false;
   #source = null;   // {still} | {video} | {track}
   #picture = null;
+  #shown = 0;       // pictures drawn so far
   #round = 0;       // grows when the source changes: what belongs to the one before is dropped
 
   /**
-   * A view on `canvas`. `settings` are {only2d, halfFloats, onPage}, for tests. Handlers to set: `onDrawn` hears
-   * {alpha, box, times}, `onEnd` that a camera is gone, `onError` an Error.
+   * A view on `canvas`. `settings` are {only2d, halfFloats, onPage, stall}, for tests. Handlers to set: `onDrawn` hears
+   * {alpha, box, times}, `onEnd` that a camera is gone, `onStall` whether it sends no new frames, `onError` an Error.
    */
   static async create(canvas, segmenter, settings = {}) {
     const {caller} = segmenter;
@@ -117,7 +119,7 @@ export class View {
       else drawn.bitmap.close(); // of a camera that was just stopped
     });
     caller.on('failed', (message) => view.onError?.(new Error(message)));
-    caller.on('ended', () => {});
+    view.stall = Number(settings.stall ?? STALL);
     view.look = LOOK;
     await view.painter.look(LOOK);
     return view;
@@ -138,7 +140,10 @@ export class View {
   /** Draw the still again as it now looks; many calls at once make one drawing. */
   async redraw() {
     if (!this.#source?.still || !this.#source.drawn) return;
-    await this.#serialize(() => this.painter.draw(null, 0, 0, 0, false));
+    await this.#serialize(async () => {
+      await new Promise((resolve) => setTimeout(resolve)); // on the page drawing waits for nothing: let the others come
+      return this.painter.draw(null, 0, 0, 0, false);
+    });
   }
 
   /** One thing at a time; while it goes on, of all that is wanted only one more is done: the newest. */
@@ -162,6 +167,7 @@ export class View {
   }
 
   #drawn(facts) {
+    this.#shown++;
     this.onDrawn?.(facts);
   }
 
@@ -224,7 +230,7 @@ export class View {
     this.#leave();
     const source = (this.#source = {track});
     const round = this.#round;
-    track.addEventListener('ended', () => round === this.#round && this.onEnd?.());
+    this.#watch(track, round);
     if (!(this.painter instanceof PagePainter)) {
       const {caller} = this.segmenter;
       if (typeof MediaStreamTrackProcessor === 'function') {
@@ -249,6 +255,26 @@ export class View {
     source.video = video;
     this.#playing(video);
     await video.play();
+  }
+
+  /** Notice that a track ended or stalled. Its `ended` event alone does not do: stop() fires none. */
+  #watch(track, round) {
+    const end = () => {
+      if (round !== this.#round) return;
+      this.#leave();
+      this.onEnd?.();
+    };
+    track.addEventListener('ended', end);
+    let [seen, since, stalled] = [this.#shown, performance.now(), false];
+    const timer = setInterval(() => {
+      if (round !== this.#round) return clearInterval(timer);
+      if (track.readyState === 'ended') return end();
+      const now = performance.now();
+      if (seen !== this.#shown || document.hidden) [seen, since] = [this.#shown, now]; // hidden pages get no frames
+      if (stalled === now - since > this.stall) return;
+      stalled = !stalled;
+      this.onStall?.(stalled);
+    }, 500);
   }
 
   /** What lies behind when `background.kind` is `picture`: a drawable of height x width, a playing video, or null. */

@@ -86,7 +86,7 @@ async function draw(source, height, width, seconds, smooth) {
 async function following(frames) {
   for (;;) {
     const {value: frame, done} = await frames.read();
-    if (done) break;
+    if (done) return;
     try {
       if (busy) continue; // the newest frame wins
       const drawn = await draw(frame, frame.displayHeight, frame.displayWidth, frame.timestamp / 1e6, true);
@@ -97,7 +97,6 @@ async function following(frames) {
       frame.close();
     }
   }
-  self.postMessage({event: 'ended'});
 }
 
 answer(self, actions);

@@ -9,7 +9,7 @@ import {preferred, text, use} from './language.js';
 import {keepOffline} from './offline.js';
 
 const element = (id) => document.getElementById(id);
-const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage
+const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage, #stall
 const stages = {};
 
 let models = [];
@@ -27,16 +27,15 @@ function say(key, values = {}, wrong = false) {
 const fail = (key, values) => say(key, values, true);
 const failWith = (error) => fail('frameFailed', error instanceof Problem ? error : {error: error.message});
 
-const camera = new Camera({
-  onEnd: () => {
-    stopSource();
-    fail('unplugged');
-  },
-  onDevices: (devices, current) => {
-    element('device').replaceChildren(...devices.map(({deviceId, label}) => new Option(label, deviceId, false, deviceId === current)));
-    element('cameras').hidden = element('swap').hidden = devices.length < 2;
-  },
+const camera = new Camera((devices, current) => {
+  element('device').replaceChildren(...devices.map(({deviceId, label}) => new Option(label, deviceId, false, deviceId === current)));
+  element('cameras').hidden = element('swap').hidden = devices.length < 2;
 });
+
+async function cameraEnded() {
+  await stopSource();
+  fail('unplugged');
+}
 
 const backgrounds = new Backgrounds(element('backgrounds'), async (background, drawable = null) => {
   element('stage').classList.toggle('transparent', background.kind === 'none');
@@ -99,6 +98,7 @@ async function stopSource() {
 
 async function startCamera(wanted = {}) {
   try {
+    if (source?.camera) await stopSource(); // phones open one camera at a time
     const track = await camera.start(wanted);
     await stopSource();
     camera.take(track);
@@ -181,7 +181,9 @@ async function useSegmenter(opened) {
   const next = await View.create(element('view'), opened, settings);
   view?.stop();
   segmenter = opened;
-  view = Object.assign(next, {onDrawn: drawn, onError: failWith});
+  view = Object.assign(next, {
+    onDrawn: drawn, onError: failWith, onEnd: cameraEnded, onStall: (stalled) => (stalled ? fail('stalled') : say('live')),
+  });
   if (!view.abilities.blur) {
     backgrounds.disable('blur');
     say('noBlur');

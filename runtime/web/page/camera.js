@@ -10,9 +10,9 @@ export class Camera {
   #track = null;
   #facing = 'user';
 
-  /** `onEnd` hears that the camera is gone, `onDevices` the list of cameras and the id of the one that is on. */
-  constructor({onEnd, onDevices}) {
-    Object.assign(this, {onEnd, onDevices});
+  /** `onDevices` hears the list of cameras and the id of the one that is on. */
+  constructor(onDevices) {
+    this.onDevices = onDevices;
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.#track && this.#list());
   }
 
@@ -27,7 +27,6 @@ export class Camera {
     if (!navigator.mediaDevices) throw Object.assign(new Error('no https'), {name: 'InsecureError'});
     if (other) this.#facing = this.#facing === 'user' ? 'environment' : 'user';
     const which = deviceId ? {deviceId: {exact: deviceId}} : {facingMode: this.#facing};
-    if (other || deviceId) this.stop(); // phones open one camera at a time
     const stream = await navigator.mediaDevices.getUserMedia({video: {...WANTED, ...which}});
     return stream.getVideoTracks()[0];
   }
@@ -35,11 +34,6 @@ export class Camera {
   /** Make a track the camera's own. */
   take(track) {
     this.#track = track;
-    track.addEventListener('ended', () => {
-      if (this.#track !== track) return;
-      this.#track = null;
-      this.onEnd();
-    });
     this.#list();
   }
 

@@ -40,7 +40,8 @@ self.addEventListener('install', (event) => {
   self.skipWaiting();
   event.waitUntil(keep(FILES.map((file) => self.registration.scope + file)));
 });
-self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => self.clients.claim())));
+// claim() is not waited for: in Firefox its promise may stay open, and until this ends no request is answered.
+self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => void self.clients.claim())));
 
 self.addEventListener('message', (event) => {
   event.waitUntil(keep(event.data.keep).then(
