@@ -21,9 +21,8 @@ from ..runtime.metrics import IGNORE
 from ..train.datasets.base import Item, check_same_size
 from ..train.datasets.folder import Folder
 from ..train.datasets.listing import falls_into
-from ..train.datasets.synthetic import TRAIN_SCENES
+from ..train.datasets.synthetic import Synthetic
 from ..train.recipe import SourceSpec
-from ..train.synthetic import render_portrait
 
 MOST = 96  # pictures in all; more of them moved no parity figure
 HOLDOUT = SourceSpec("folder").holdout  # the share kept from training when the checkpoint does not say
@@ -51,13 +50,19 @@ def rendered_pictures(size: tuple[int, int], count: int = MOST) -> Pictures:
     Scenes of the training range calibrate, scenes of the validation range judge.
     """
     half = count // 2
-    judges = [render_portrait(TRAIN_SCENES + seed, size) for seed in range(count - half)]
+    training, judging = Synthetic(size), Synthetic(size, "val")
+    judges = [_laid_into(size, *judging.read(index)) for index in range(count - half)]
     return Pictures(
-        [render_portrait(seed, size)[0] for seed in range(half)],
+        [_laid_into(size, *training.read(index))[0] for index in range(half)],
         [image for image, _ in judges],
         [mask for _, mask in judges],
         "rendered portraits",
     )
+
+
+def _laid_into(size: tuple[int, int], image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    box = Letterbox.fit(mask.shape[:2], size)
+    return box.apply(image), box.apply_mask(mask)
 
 
 def holdout_of(facts: Mapping[str, Any]) -> float:

@@ -71,15 +71,13 @@ def browser(engine):
     return engine()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist's own, which reads the groups
-def pytest_collection_modifyitems(items):
-    """Mark tests by place, and keep tests that share fixtures in one process of pytest-xdist."""
-    for item in items:
-        place = item.path.relative_to(TESTS).as_posix()
-        for start, mark in MARKS.items():
-            if place == start or place.startswith(f"{start}/"):
-                item.add_marker(mark)
-        if BROWSER_FIXTURES & set(item.fixturenames):
-            item.add_marker("browser")
-        folder = place.partition("/")[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else place))
+def pytest_itemcollected(item):
+    """Mark a test by its place, and keep tests that share fixtures in one process of pytest-xdist."""
+    place = item.path.relative_to(TESTS).as_posix()
+    for start, mark in MARKS.items():
+        if place == start or place.startswith(f"{start}/"):
+            item.add_marker(mark)
+    if BROWSER_FIXTURES & set(item.fixturenames):
+        item.add_marker("browser")
+    folder = place.partition("/")[0]
+    item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else place))

@@ -154,6 +154,7 @@ class RenderPlan(
         return Pass(
             "shrink", listOf(target.name), mapOf("picture" to source.name, "alpha" to alpha),
             mapOf(
+                "both" to (alpha != source.name),
                 "taps" to intArrayOf(taps(part.width.toDouble() / wide), taps(part.height.toDouble() / tall)),
                 "size" to floatArrayOf(wide.toFloat(), tall.toFloat()),
                 "first" to floatArrayOf(part.left.toFloat() / source.width, part.top.toFloat() / source.height),

@@ -75,7 +75,7 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         GLES30.glClearColor(0f, 0f, 0f, 1f)
         GLES30.glClear(GLES30.GL_COLOR_BUFFER_BIT)
         val values = mapOf<String, Any>(
-            "taps" to intArrayOf(1, 1), "size" to floatArrayOf(wide.toFloat(), tall.toFloat()),
+            "both" to false, "taps" to intArrayOf(1, 1), "size" to floatArrayOf(wide.toFloat(), tall.toFloat()),
             "first" to floatArrayOf(0f, 0f), "extent" to floatArrayOf(1f, 1f), "screen" to true,
         )
         val box = Box((width - wide) / 2, (height - tall) / 2, wide, tall)
