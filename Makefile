@@ -15,10 +15,10 @@ demo: setup  ## train, export, run and benchmark on what ships; ends with demo-r
 	$(BIN)/portraitnet demo --out $(OUT)
 
 test: setup web  ## every test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(TESTS)
 
 quick: setup  ## the tests that need no converter and no browser, under two minutes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not browser and not converter and not packaging" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not slow and not browser and not converter and not packaging" $(TESTS)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

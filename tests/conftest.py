@@ -72,12 +72,24 @@ def browser(engine):
 
 
 def pytest_itemcollected(item):
-    """Mark a test by its place, and keep tests that share fixtures in one process of pytest-xdist."""
+    """Mark a test by its place."""
     place = item.path.relative_to(TESTS).as_posix()
     for start, mark in MARKS.items():
         if place == start or place.startswith(f"{start}/"):
             item.add_marker(mark)
     if BROWSER_FIXTURES & set(item.fixturenames):
         item.add_marker("browser")
-    folder = place.partition("/")[0]
-    item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else place))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file's tests in one process of pytest-xdist, and those of folders that share expensive fixtures."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            place = nodeid.partition("::")[0].removeprefix("tests/")
+            folder = place.partition("/")[0]
+            return folder if folder in TOGETHER else place
+
+    return ByPlace(config, log)
