@@ -26,7 +26,7 @@ from portraitnet.train.models import (
 )
 
 SIZE = (64, 64)
-ENCODER = "test_efficientnet"  # timm's own for tests, half as many convolutions to convert
+ENCODER = "mobilenetv2_100"
 
 
 RIVALS = {
@@ -45,7 +45,7 @@ def export(spec, formats, out, precision="fp32"):
     return export_bundle(checkpoint, out, formats, [precision], SIZE, pictures, force=True)
 
 
-OPEN = PortraitNetSpec(encoder=ENCODER, open_border=True)
+OPEN = PortraitNetSpec(encoder="mobilenetv2_035", open_border=True)
 SELFIE = SelfieSpec()
 TRANSFORMER = SelfieTransformerSpec()
 
