@@ -19,7 +19,7 @@ def test_plain_and_refined_edges_stand_side_by_side(tmp_path):
         (row,) = read_csv(benchmark_edges([default_weights()], [("set", source)], tmp_path, 1, bar))
     assert (row["set"], row["images"], row["threads"]) == ("set", "2", "1")
     assert float(row["ms_at_720p"]) > 0
-    assert row["boundary_iou_plain"] != row["boundary_iou_refined"]
+    assert row["alpha_error_levels"] != row["alpha_error_refined"]
     assert 0 < float(row["alpha_error_levels"]) < float(row["alpha_error"]) < 0.5
     assert 0 < float(row["alpha_error_refined"]) < 0.5
 

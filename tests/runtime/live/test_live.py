@@ -112,7 +112,7 @@ def test_a_slow_model_lowers_the_masks_rate_and_not_the_videos():
             return super().run(batch)
 
     source, model, number, shown = Moving(60), Held(), 0, []
-    source.rate = 1000.0  # so the pipeline waits two milliseconds for a mask
+    source.rate = 50.0  # so the pipeline waits 40 milliseconds for a mask, long enough for the first on a busy machine
     with LivePipeline(source, [Segmenter(model)], smooth=False) as pipeline:
         for one in pipeline:
             number = number_of(one.image)
