@@ -14,8 +14,10 @@ STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
 
+# Browsers take every core that they get, so their tests run one after the other, and after the rest.
 test: setup web  ## every test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not browser" $(TESTS)
+	$(BIN)/python -m pytest -m browser $(TESTS)
 
 quick: setup  ## the tests that need no converter and no browser, under two minutes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not slow and not browser and not converter and not packaging" $(TESTS)
