@@ -67,9 +67,7 @@ def test_other_transposed_convolutions_are_left_alone(up):
         SelfieSpec(classes=("a", "b", "c")),
         SelfieTransformerSpec(),
     ],
-    ids=lambda spec: "-".join(
-        [spec.encoder, str(len(spec.classes)), spec.convolution, spec.padding] + ["open"] * spec.open_border
-    ),
+    ids=lambda spec: f"{type(spec).__name__}-{spec.encoder}-{len(spec.classes)}",
 )
 def test_deployed_graph_equals_the_trained_network(spec):
     torch.manual_seed(1)
