@@ -75,7 +75,7 @@ class Trainer:
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step on this process's share of the batch; the losses' means over all processes, before the step.
 
-        Raises InputError in every process when the loss of one is not finite.
+        Raises InputError in every process when the loss of one is not finite; the network is lost then.
         """
         run, limit = self.recipe.run, self.recipe.optimizer.gradient_clip
         # Dropout depends on the seed and the step alone, as the pictures do: a resumed run repeats it.
@@ -89,9 +89,7 @@ class Trainer:
                 self.class_weights,
                 self._teach if self.teachers is not None else None,
             )
-        values = mean_over_processes(torch.stack([part.detach() for part in losses])).tolist()
-        if not math.isfinite(values[0]):
-            self._refuse(losses, batch)
+        means = mean_over_processes(torch.stack([part.detach() for part in losses]))
         self.fabric.backward(losses.total)
         if limit:
             self.fabric.clip_gradients(self.model, self.wrapped_optimizer, max_norm=limit)
@@ -99,6 +97,10 @@ class Trainer:
         self.wrapped_optimizer.zero_grad()
         self.scheduler.step()
         self.average.update(self.network, self.step)
+        # Only now: to read them is to wait for the device, which has the whole step to do by then.
+        values = means.tolist()
+        if not math.isfinite(values[0]):
+            self._refuse(losses, batch)
         self.step += 1
         return dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
 

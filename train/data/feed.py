@@ -187,7 +187,7 @@ def single_threaded(_: int) -> None:
 def _fits(batches: TrainingBatches, device: torch.device) -> bool:
     free, _ = torch.cuda.mem_get_info(device)
     caches = batches.caches
-    return all(caches) and sum(cache.bytes for cache in caches if cache) < free / 4
+    return all(caches) and sum(cache.bytes for cache in caches if cache) < free / 2
 
 
 def _to_device(mapped: np.ndarray, device: torch.device) -> torch.Tensor:
