@@ -25,7 +25,7 @@ Data = Annotated[Path, typer.Option(help="Folder of the recipe's held-out data s
 Recipe = Annotated[str, typer.Option(help="Whose held-out sets; portraitnet_folder for images/ and masks/.")]
 ThreadCounts = Annotated[str, typer.Option(help="Thread counts, as in 1,2.")]
 RESULTS = Path("benchmark-results")
-RECIPE = "portraitnet_mobile"
+RECIPE = "portraits_test"
 
 
 def thread_counts(text: str) -> tuple[int, ...]:

@@ -157,7 +157,7 @@ def startup_command(
 
 
 def training_command(
-    recipe: Annotated[str, typer.Option(help="Whose training.")] = RECIPE,
+    recipe: Annotated[str, typer.Option(help="Whose training.")] = "portraitnet_mobile",
     data: Annotated[Path | None, typer.Option(help="Folder of the recipe's data sets (data.root).")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Counted steps of each contestant.")] = 20,
     out: Out = RESULTS,

@@ -49,7 +49,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "phones": phone.phones,
     },
     "docs/benchmarks/experiments.md": {
-        "encoders": _measured(accuracy.encoders, "latency_128x128"),
+        "encoders": _measured(accuracy.encoders, "latency_224x224"),
         "architectures": _measured(accuracy.architectures, "accuracy_rivals_voc"),
         "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
         "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
