@@ -189,21 +189,32 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
     return markdown(matrix, {key: key for key in matrix[0]})
 
 
+def iou_cell(row: Mapping[str, str]) -> str:
+    """Foreground IoU per image: mean (median)."""
+    return f"{float(row['fg_iou_per_image']):.3f} ({float(row['fg_iou_median']):.3f})"
+
+
+def outline_cell(row: Mapping[str, str]) -> str:
+    """Boundary IoU / share of ghosts; a dash where the row has neither."""
+    boundary = f"{float(row['boundary_iou']):.3f}" if row.get("boundary_iou") else "–"
+    return f"{boundary} / {100 * float(row['ghosts']):.2f} %" if row.get("ghosts") else boundary
+
+
+def both_cells(row: Mapping[str, str]) -> str:
+    """Foreground IoU, boundary IoU and ghosts."""
+    return f"{iou_cell(row)} / {outline_cell(row)}"
+
+
 def by_set(
     rows: Sequence[Mapping[str, str]],
     heading: str = "file",
     name: Callable[[Mapping[str, str]], str] = lambda row: row["file"],
+    cell: Callable[[Mapping[str, str]], str] = both_cells,
 ) -> str:
-    """One line for each file: "mean (median) foreground IoU / boundary IoU / ghosts" on each set."""
+    """A line for each file, and on each set its `cell`."""
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
-        line = lines.setdefault(name(row), {heading: name(row)})
-        mean, median, boundary = (
-            "–" if key == "boundary_iou" and key not in row else f"{float(row[key]):.3f}"
-            for key in ("fg_iou_per_image", "fg_iou_median", "boundary_iou")
-        )
-        ghosts = f" / {100 * float(row['ghosts']):.1f} %" if row.get("ghosts") else ""
-        line[row["set"]] = f"{mean} ({median}) / {boundary}{ghosts}"
+        lines.setdefault(name(row), {heading: name(row)})[row["set"]] = cell(row)
     return markdown(list(lines.values()), {key: key for key in next(iter(lines.values()))})
 
 

@@ -29,10 +29,10 @@ def _measured(table: Section, file: str) -> Section:
 
 PAGES: dict[str, dict[str, Section]] = {
     "README.md": {"models": _measured(accuracy.models, "latency_224x224"), "phones": phone.front_page},
-    "runtime/weights/README.md": {"scores": _measured(accuracy.card, "accuracy_mobile")},
+    "runtime/weights/README.md": {"scores": _measured(accuracy.card, accuracy.SCORES)},
     "docs/benchmarks/accuracy.md": {
-        "accuracy": _measured(accuracy.accuracy, "accuracy_mobile"),
-        "peers": _measured(accuracy.peers, "accuracy_peers"),
+        "accuracy": _measured(accuracy.accuracy, accuracy.SCORES),
+        "outlines": _measured(accuracy.outlines, accuracy.SCORES),
         "fairness": _measured(accuracy.fairness, "fairness"),
         "edges": _measured(accuracy.edges, "edges"),
         "flicker": _measured(accuracy.steadiness, "flicker"),

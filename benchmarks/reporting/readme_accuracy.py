@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...runtime.shipped import SHIPPED
 from ..quality import edges as edges_benchmark
 from ..quality import fairness as fairness_benchmark
 from ..quality import flicker
-from ..quality.accuracy import by_set
+from ..quality.accuracy import by_set, iou_cell, outline_cell
 from .table import formatted, markdown, read_csv, run_of
 
 EQUAL = "equal_"  # runs of rivals_portraits in runs.csv
 # Sets of runs.csv, and what a page calls them.
 _JUDGED = {"eg1800_official": "EG1800", "selfies_test": "selfies", "people_test": "people"}
-# Sets of accuracy_mobile.csv in the README.
+SCORES = "accuracy_portraits_test"
+# Sets of it in the README.
 _FRONT = {"eg1800_official": "IoU, EG1800", "selfies": "IoU, selfies", "people": "IoU, any framing"}
 
 
@@ -26,7 +27,7 @@ def models(results: Path) -> str:
         for row in sorted(read_csv(results / "latency_224x224.csv"), key=lambda row: -float(row["median_ms"]))
         if row["threads"] == "1" and row["format"] == "tflite"
     }
-    scores = {(row["file"], row["set"]): row for row in read_csv(results / "accuracy_mobile.csv")}
+    scores = {(row["file"], row["set"]): row for row in read_csv(results / f"{SCORES}.csv")}
     rows = []
     for model in SHIPPED:
         fastest, file = latencies[model.file().stem], model.file().name
@@ -46,7 +47,7 @@ def models(results: Path) -> str:
 def card(results: Path) -> str:
     """Mean foreground IoU per image of the trained weights on every held-out set, for the model card."""
     table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "accuracy_mobile.csv"):
+    for row in read_csv(results / f"{SCORES}.csv"):
         if row["file"].endswith(".safetensors"):
             name = Path(row["file"]).stem.removeprefix("portraitnet-")
             shown = table.setdefault(name, {"model": f"`{name}`"})
@@ -56,18 +57,34 @@ def card(results: Path) -> str:
 
 
 def accuracy(results: Path) -> str:
-    """Foreground and boundary IoU of every shipped artefact on the held-out sets."""
-    return by_set(read_csv(results / "accuracy_mobile.csv"))
+    """Foreground IoU of the shipped files and of their peers on every test set: mean (median)."""
+    rows = [*_scores(results), *read_csv(results / f"{SCORES}_best.csv")]
+    return by_set(rows, "model", _model, iou_cell)
 
 
-def peers(results: Path) -> str:
-    """Foreground and boundary IoU of the shipped model and of its peers on every held-out set."""
-    rows = [*read_csv(results / "accuracy_peers.csv"), *read_csv(results / "accuracy_peers_best.csv")]
-    return by_set(rows, "model", lambda row: Path(row["file"]).stem)
+def outlines(results: Path) -> str:
+    """Boundary IoU and ghosts of the shipped files and of their peers on every test set."""
+    return by_set(_scores(results), "model", _model, outline_cell)
+
+
+def _scores(results: Path) -> list[dict[str, str]]:
+    """The files that phones run, ours and others'; and `mobile` before it was rounded to int8."""
+    return [
+        row
+        for row in read_csv(results / f"{SCORES}.csv")
+        if not row["file"].endswith(".safetensors") or "mobile" in row["file"]
+    ]
+
+
+def _model(row: Mapping[str, str]) -> str:
+    file = Path(row["file"])
+    if "mobile" not in file.stem:
+        return file.stem
+    return f"{file.stem} ({'fp32' if file.suffix == '.safetensors' else 'int8'})"
 
 
 def encoders(results: Path) -> str:
-    """One decoder on several encoders, trained alike from random weights: accuracy, and cost of the .tflite on one thread."""
+    """One decoder on several encoders, trained alike: accuracy, and cost of the .tflite on one thread."""
     costs = {
         (row["encoder"], row["precision"]): row
         for row in read_csv(results / "latency_224x224.csv")
