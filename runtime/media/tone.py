@@ -21,6 +21,7 @@ from .filters import Filters
 _SIDE = 65
 _DEEP = "gbrp16le"  # planes in the order green, blue, red
 _DEEP_WITH_ALPHA = "gbrap16le"
+_BRIGHTNESS = ("MASTERING_DISPLAY_METADATA", "DYNAMIC_HDR_PLUS")  # what libswscale heeds of a frame's metadata
 _TO_SDR = {"out_transfer": "bt709", "out_primaries": "bt709", "out_range": "pc", "intent": "perceptual"}
 
 
@@ -29,7 +30,8 @@ def to_sdr(frame: Any) -> list[tuple[str, Mapping[str, str]]]:
 
     The peak brightness that the frame's metadata state holds throughout. Raises InputError where this FFmpeg cannot.
     """
-    metadata = b"".join(bytes(frame.side_data[number]) for number in range(len(frame.side_data)))
+    data = [frame.side_data[number] for number in range(len(frame.side_data))]
+    metadata = b"".join(bytes(one) for one in data if one.type.name in _BRIGHTNESS)
     kind = f"{av.library_versions['libswscale']} {frame.color_trc} {frame.color_primaries}".encode() + metadata
     path = cache_folder("tone") / f"{hashlib.sha256(kind).hexdigest()[:16]}.cube"
     deep = {"pix_fmts": _DEEP_WITH_ALPHA if any(part.is_alpha for part in frame.format.components) else _DEEP}
