@@ -153,7 +153,7 @@ def odd_files(tmp_path):
         (["data", "label", "empty", "--teacher", "text.onnx", "--out", "x"], "text.onnx"),
         (["data", "label", "empty", "--teacher", "sam", "--out", "x"], "--sam-weights"),
         (["data", "label", "empty", "--teacher", "sam", "--sam-weights", "empty", "--out", "x"], "holds no SAM"),
-        (["benchmark", "compare", "good.png", "good.png"], "good.png is no CSV of ours"),
+        (["benchmark", "compare", "good.png", "good.png"], "good.png is not a results file"),
         (["benchmark", "live", "nano", "--threads", "1,x"], "'x' is no count from 1 to 64"),
         (["benchmark", "video", "nano", "--threads", "0,1"], "'0' is no count from 1 to 64"),
         (["benchmark", "live", "nano", "--mediapipe-python", "nowhere"], "nowhere cannot be started"),

@@ -1,6 +1,6 @@
 """The layers of a .tflite, each as a model of its own: what it computes, what it moves, and a file that runs it alone.
 
-LiteRT's Python interpreter does not tell the time of single operators; a file of one operator can be timed like any
+LiteRT's Python interpreter cannot time single operators; a file of one operator can be timed like any
 other, by the very kernels that the whole model uses.
 """
 
