@@ -148,7 +148,7 @@ def odd_files(tmp_path):
         (["serve", "good.png"], "good.png is no .tflite"),
         (["serve", "text.tflite"], "text.tflite"),
         (["benchmark", "edges", "--data", "empty"], "name at least one model"),
-        (["data", "check", "empty"], "like none of the known sets"),
+        (["data", "check", "empty"], "layout of none of the known sets"),
         (["data", "check", "empty", "--kind", "vocc"], "unknown data set kind"),
         (["data", "label", "empty", "--teacher", "text.onnx", "--out", "x"], "text.onnx"),
         (["data", "label", "empty", "--teacher", "sam", "--out", "x"], "--sam-weights"),
