@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from ..export.bundle import export_bundle
 from ..export.calibration import Pictures
 from ..runtime.backends import default_weights
+from ..runtime.console import console, progress_bar
 from ..runtime.contract import Artefact, Contract
 from ..runtime.files import write_text
 from ..runtime.media.images import save_image
@@ -43,7 +44,7 @@ class Steps:
     """Announces the steps of the demo with the time they usually take, and says how long each one took."""
 
     count: int
-    console: Console = field(default_factory=Console)
+    console: Console = console
     seconds: dict[str, float] = field(default_factory=dict)  # step -> wall time
 
     @contextmanager
@@ -68,17 +69,16 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
     `steps` shortens the training run and `runs` the timing, for tests; 0 keeps the recipe's steps.
     """
     say = Steps(4)
-    console = say.console
     console.print("Times are of two idle cores.")
     with say.step("train on rendered portraits", "3 minutes"):
         trained = _train(out, steps)
     with say.step("export the shipped weights and compare with torch", "3 minutes"):
         checkpoint = load_checkpoint(default_weights().with_suffix(".safetensors"))
         bundle = out / "bundle"
-        contract = _export(checkpoint, bundle, console)
+        contract = _export(checkpoint, bundle)
     with say.step("replace the background in a picture and a clip", "20 seconds"):
         _pictures(out)
-    with say.step("measure latency next to ResNet encoders", "3 minutes"), Progress(console=console) as progress:
+    with say.step("measure latency next to ResNet encoders", "3 minutes"), progress_bar() as progress:
         scenes = Synthetic(contract.size, split="val", limit=48)
         csv = benchmark_latency(
             *([bundle], out / "benchmark"),
@@ -97,11 +97,11 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         total=spoken(sum(say.seconds.values())),
     )
     write_text(out / PAGE, page)
-    console.print(f"open {out / PAGE} (everything took {spoken(sum(say.seconds.values()))})", style="bold")
+    console.print(f"everything took {spoken(sum(say.seconds.values()))}; open the report in a browser")
     return out / PAGE
 
 
-def _export(checkpoint: Checkpoint, bundle: Path, console: Console) -> Contract:
+def _export(checkpoint: Checkpoint, bundle: Path) -> Contract:
     """The bundle, with a line for each file that is under way and the time since the start."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:

@@ -135,7 +135,7 @@ def demo_command(
     from ..benchmarks.demo import demo
 
     if context.invoked_subcommand is None:
-        demo(out)
+        print(f"report: {demo(out)}")
 
 
 @demo_app.command("camera")

@@ -19,12 +19,11 @@ def accuracy_command(
     data: Data, models: Models = None, peer: Peers = None, recipe: Recipe = RECIPE, out: Out = RESULTS
 ) -> None:
     """Foreground IoU, boundary IoU and pooled mIoU of each model on each held-out set of a recipe."""
-    from rich.progress import Progress
-
     from ..benchmarks.quality.accuracy import benchmark_accuracy, table
+    from ..runtime.console import progress_bar
 
     contestants, _ = _on_photographs(models, peer, recipe, data)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_accuracy(contestants, recipe, data, out, progress)
     print_results(path, table)
 
@@ -33,12 +32,11 @@ def fairness_command(
     data: Data, models: Models = None, peer: Peers = None, recipe: Recipe = RECIPE, out: Out = RESULTS
 ) -> None:
     """Accuracy by light, contrast, number of people, framing, size and shape of the picture."""
-    from rich.progress import Progress
-
     from ..benchmarks.quality.fairness import benchmark_fairness, table
+    from ..runtime.console import progress_bar
 
     contestants, sets = _on_photographs(models, peer, recipe, data)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_fairness(contestants, sets, out, progress)
     print_results(path, table)
 
@@ -51,12 +49,11 @@ def edges_command(
     out: Out = RESULTS,
 ) -> None:
     """What levels and edge refinement bring on photographs, and what refinement costs at 720p."""
-    from rich.progress import Progress
-
     from ..benchmarks.quality.edges import benchmark_edges, table
+    from ..runtime.console import progress_bar
 
     contestants, sets = _on_photographs(models, None, recipe, data)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_edges(contestants, sets, out, threads, progress)
     print_results(path, table)
 
@@ -69,12 +66,11 @@ def flicker_command(
     out: Out = RESULTS,
 ) -> None:
     """How much masks tremble on clips made of photographs, with and without smoothing."""
-    from rich.progress import Progress
-
     from ..benchmarks.quality.flicker import benchmark_flicker, table
+    from ..runtime.console import progress_bar
 
     contestants, sets = _on_photographs(models, None, recipe, data)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_flicker(contestants, sets[:1], out, clips, progress)
     print_results(path, table)
 

@@ -66,14 +66,13 @@ def latency_command(
     The segmentation networks of a published comparison, against their published mIoU:
     portraitnet benchmark latency --rivals pspnet --size 512
     """
-    from rich.progress import Progress
-
     from ..benchmarks.latency.computer import Measure, benchmark_latency
     from ..benchmarks.latency.contestants import RIVALS
     from ..benchmarks.latency.engines import chosen_engines
     from ..benchmarks.latency.published import PUBLISHED_MIOU
     from ..benchmarks.quality.accuracy import held_out_sets
     from ..benchmarks.reporting.table import latency_markdown
+    from ..runtime.console import progress_bar
 
     counts = thread_counts(threads)
     published = rivals and _PSPNET in (models or [])
@@ -82,7 +81,7 @@ def latency_command(
     if rivals and not (published or contestants):
         raise InputError("name at least one model that the ResNet encoders are the rivals of")
     others = tuple(PUBLISHED_MIOU) if published else RIVALS if rivals else ()
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_latency(
             *(contestants, out, counts, others),
             data=held_out_sets(recipe, data)[0][1] if data else None,
@@ -101,11 +100,10 @@ def roofline_command(
     out: Out = RESULTS,
 ) -> None:
     """Where a .tflite's time goes: every layer timed by itself, beside what this machine does at best."""
-    from rich.progress import Progress
-
     from ..benchmarks.latency.roofline import benchmark_roofline, table
+    from ..runtime.console import progress_bar
 
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_roofline(default_models(models), out, threads, runs, progress)
     print_results(path, table)
 
@@ -124,12 +122,11 @@ def live_command(
 
     --threads are pictures under way at a time in the live pipeline, as `webcam --threads` has it.
     """
-    from rich.progress import Progress
-
     from ..benchmarks.latency.live import benchmark_live, table
+    from ..runtime.console import progress_bar
 
     counts = thread_counts(threads)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_live(default_models(models), counts, out, turns, soak, mediapipe_python, progress)
     print_results(path, table)
 
@@ -163,26 +160,24 @@ def training_command(
     out: Out = RESULTS,
 ) -> None:
     """Images per second of training, beside the network alone and the feed alone."""
-    from rich.progress import Progress
-
     from ..benchmarks.latency.training import benchmark_training, table
+    from ..runtime.console import progress_bar
     from ..train.recipe import load_recipe
 
     loaded = load_recipe(recipe, [f"data.root={data}"] if data else [])
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_training(loaded, out, steps, progress=progress)
     print_results(path, table)
 
 
 def arm_command(models: Models = None, rivals: Rivals = False, out: Out = RESULTS) -> None:
     """Instructions of one inference on emulated ARM cores (after `make arm64`; Debian with qemu-user and gcc)."""
-    from rich.progress import Progress
-
     from ..benchmarks.arm import benchmark_arm, table
+    from ..runtime.console import progress_bar
 
     if any(model.suffix != ".tflite" for model in models or []):
         raise InputError("benchmark arm runs .tflite files; name those")
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_arm(default_models(models), out, rivals, progress)
     print_results(path, table)
 
@@ -199,12 +194,11 @@ def page_command(
     out: Out = RESULTS,
 ) -> None:
     """Frames/s and milliseconds by stage of the browser page, at 640x480 and 1280x720 (`make web-speed` builds it)."""
-    from rich.progress import Progress
-
     from ..benchmarks.page.speed import benchmark_page, table
+    from ..runtime.console import progress_bar
     from ..runtime.shipped import find_model
 
-    with Progress() as progress:
+    with progress_bar() as progress:
         files = [find_model(model) for model in models or [Path("nano")]]
         path = benchmark_page(files, out, comma_separated(engines), mediapipe, rounds, frames, progress)
     print_results(path, table)

@@ -90,18 +90,17 @@ def adb_command(
     Several devices run side by side. GPU and NPU must take the whole network: one that refuses is told as such, and no
     time is recorded. The time to the first result is the column cold_start_ms.
     """
-    from rich.progress import Progress
-
     from ..benchmarks.phone.adb import Plan, benchmark_devices
     from ..benchmarks.phone.device import Adb
     from ..runtime.backends import find_model
+    from ..runtime.console import progress_bar
 
     counts = tuple(int(t) for t in comma_separated(threads) if t.isdigit() and 0 < int(t) <= 64)
     if not counts:
         raise InputError(f"threads {threads!r}: write counts such as 1,2,4")
     files = [find_model(model) for model in models or [Path("mobile")]]
     plan = Plan(tuple(files), tuple(comma_separated(on)), counts, runs, turns, cool_down, sustained, npu_libraries)
-    with Progress() as progress:
+    with progress_bar() as progress:
         outcome = benchmark_devices(Adb.find(adb), plan, out, tool, serial or [], progress)
     for line in outcome.problems:
         print(f"note: {line}")

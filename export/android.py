@@ -1,4 +1,4 @@
-"""Puts models into the Android app, as assets: each in a folder of its own, its .tflite files beside a model.json."""
+"""Puts models into the Android app as assets: a folder for each, with its .tflite files and a model.json."""
 
 from __future__ import annotations
 

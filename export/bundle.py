@@ -71,7 +71,7 @@ def export_bundle(
     graphs = {"": graph}
     for rounding in sorted({ROUNDING[precision] for _, precision in wanted if precision in ROUNDING}):
         on_progress(f"{rounding} weights")
-        graphs[rounding] = copy.deepcopy(graph)
+        graphs[rounding] = copy.deepcopy(graph) if fine_rounding else graph
         if fine_rounding:
             round_weights(graphs[rounding], pictures.calibrate, rounding)
 

@@ -45,7 +45,7 @@ class Pictures:
 
 
 def rendered_pictures(size: tuple[int, int], count: int = MOST) -> Pictures:
-    """Portraits of train/synthetic, for when nobody has photographs at hand. `size` is (height, width).
+    """Portraits of train/synthetic, for use without photographs. `size` is (height, width).
 
     Scenes of the training range calibrate, scenes of the validation range judge.
     """

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -41,12 +42,12 @@ def export_onnx(
     fp16, int8 and w8a32 want a graph that `round_weights` has prepared; int8 takes the ranges of its activations from
     `pictures` (uint8 H x W x 3).
     """
-    model = _convert(graph, contract.size)
+    model = onnx.load_from_string(_converted(graph, contract.size))
     if precision == "fp16":
         # The converter would cast the scales that enlargements share, which stay float32, once for each of them.
         constants = {tensor.name for tensor in model.graph.initializer}
-        for told in [value for value in model.graph.value_info if value.name in constants]:
-            model.graph.value_info.remove(told)
+        for stale in [value for value in model.graph.value_info if value.name in constants]:
+            model.graph.value_info.remove(stale)
         with quiet():
             model = convert_float_to_float16(model, keep_io_types=True, op_block_list=_IN_FLOAT32)
     elif precision == "int8":
@@ -60,6 +61,18 @@ def export_onnx(
     onnx.helper.set_model_props(model, {METADATA_KEY: contract.without_artefacts().to_json()})
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+# Several precisions start from the same float32 file, which takes seconds to make.
+_CONVERTED: WeakKeyDictionary[DeployedGraph, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
+
+
+def _converted(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
+    """`graph`, whose weights no longer change, as a float32 .onnx."""
+    known = _CONVERTED.setdefault(graph, {})
+    if size not in known:
+        known[size] = _convert(graph, size).SerializeToString()
+    return known[size]
 
 
 def _convert(graph: DeployedGraph, size: tuple[int, int]) -> Any:

@@ -1,4 +1,4 @@
-"""Facts of a run as anyone may read them: where its maker kept data and weights is nobody's business."""
+"""The facts of a run that may be published: without the paths of its maker's data and weights."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def quantized(
     graph: DeployedGraph, size: tuple[int, int], precision: str, pictures: Sequence[np.ndarray] = (), threads: int = 2
 ) -> tuple[Any, list[str]]:
     """`graph` at input `size` as a flatbuffer model (schema.ModelT), and the names of what stayed float32."""
-    model = flatbuffer.read(_convert(graph, size))
+    model = flatbuffer.read(_converted(graph, size))
     flatbuffer.fuse_padding(model)
     if precision in ("int8", "int8-mixed", "w8a16"):
         flatbuffer.write_out_hard_swish(model)
@@ -157,6 +158,18 @@ def _invoke(interpreter: Any, picture: np.ndarray) -> np.ndarray:
     interpreter.invoke()
     scores = interpreter.get_tensor(given["index"]).astype(np.float64)
     return scores if given["dtype"] == np.uint8 else scores * 255
+
+
+# Several precisions start from the same float32 file, which takes seconds to make.
+_CONVERTED: WeakKeyDictionary[DeployedGraph, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
+
+
+def _converted(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
+    """`graph`, whose weights no longer change, as a float32 .tflite."""
+    known = _CONVERTED.setdefault(graph, {})
+    if size not in known:
+        known[size] = _convert(graph, size)
+    return known[size]
 
 
 def _convert(graph: DeployedGraph, size: tuple[int, int]) -> bytes:

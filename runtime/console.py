@@ -13,8 +13,8 @@ from .notices import LOGGER
 console = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
-def progress_bar() -> Progress:
-    """A bar that leaves no trace, and is not drawn at all where stderr is no terminal."""
+def progress_bar(enabled: bool = True) -> Progress:
+    """A bar on stderr that leaves no trace; not drawn unless `enabled`, nor where stderr is no terminal."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -22,7 +22,7 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not (enabled and console.is_terminal),
     )
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .compositing.bands import Stretched, bands, compose_band
-from .compositing.composite import Background, shows_fringe
+from .compositing.bands import Stretched, bands
+from .compositing.composite import Background, blend, shows_fringe
 from .compositing.fringe import without_fringe
 from .media.colour import to_srgb
 from .media.images import open_image, save_image
@@ -28,18 +28,18 @@ def run_large(source: Path, target: Path, segmenter: Segmenter, scene: Backgroun
     alpha = segmenter.alpha_bytes(small)
     stretched = Stretched(alpha, size)
     result = Image.new("L", picture.size) if output in ("mask", "cutout") else picture
-    colours = Stretched(without_fringe(small, alpha).astype(np.int16) - small, size)
-    plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
     cleaned = shows_fringe(scene) or output != "composite"
+    change = Stretched(cv2.subtract(without_fringe(small, alpha), small, dtype=cv2.CV_16S), size) if cleaned else None
+    plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
     for top, bottom in bands(size[0]):
         share = stretched.rows(top, bottom)
         if output != "mask":
             band = picture.crop((0, top, size[1], bottom))
             image = np.asarray(to_srgb(band, source).convert("RGB"))
-            if cleaned:
-                image = cv2.add(image, colours.rows(top, bottom), dtype=cv2.CV_8U)
+            if change is not None:
+                image = cv2.add(image, change.rows(top, bottom), dtype=cv2.CV_8U)
             if plate is not None:
-                image = compose_band(image, plate.rows(top, bottom), share)
+                image = blend(image, plate.rows(top, bottom), share)
             else:
                 image = cv2.copyTo(image, (share > 0).view(np.uint8))
             picture.paste(Image.fromarray(image), (0, top))

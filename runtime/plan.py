@@ -10,8 +10,11 @@ from pathlib import Path
 
 from .errors import InputError
 from .files import exists, is_folder, reading, refuse_address
+from .media.animation import is_animation
 from .media.kinds import (
+    ANIMATIONS,
     IMAGE_SUFFIXES,
+    MOVING_PICTURES,
     TRANSPARENT_IMAGES,
     TRANSPARENT_VIDEOS,
     VIDEO_SUFFIXES,
@@ -35,10 +38,16 @@ class Job:
 
     source: Path
     target: Path
+    is_animation: bool = False  # frames become an animated GIF, PNG or WebP
 
     @property
     def is_video(self) -> bool:
         return is_video(self.source)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether there are several frames to do."""
+        return self.is_video or self.is_animation
 
     @property
     def is_numbered(self) -> bool:
@@ -64,7 +73,7 @@ class Plan:
 
     @property
     def has_video(self) -> bool:
-        return any(job.is_video for job in self.jobs)
+        return any(job.is_moving for job in self.jobs)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def plan(
     transparent = output == "cutout"
     found = [file for name in inputs for file in _expand(Path(name), recursive)]
     into = _folder_for(found, out)
-    jobs = [Job(one.file, _target(one, into, out, output)) for one in found]
+    jobs = [_job(one, into, out, output) for one in found]
     for job in jobs:
         _check_target(job, transparent)
     _refuse_shared_names(jobs)
@@ -169,8 +178,15 @@ def _folder_for(found: Sequence[_Found], out: str | Path | None) -> Path | None:
     return target
 
 
-def _target(one: _Found, into: Path | None, out: str | Path | None, output: str) -> Path:
-    name = _result_name(one.file, output)
+def _job(one: _Found, into: Path | None, out: str | Path | None, output: str) -> Job:
+    moving = is_animation(one.file)
+    target = _target(one, into, out, output, moving)
+    animated = target.suffix.lower() in (MOVING_PICTURES if is_video(one.file) else ANIMATIONS if moving else ())
+    return Job(one.file, target, animated and not _NUMBERED.search(target.name))
+
+
+def _target(one: _Found, into: Path | None, out: str | Path | None, output: str, moving: bool) -> Path:
+    name = _result_name(one.file, output, moving)
     if into is not None:
         return into / one.inside.with_name(name)
     if out is not None:
@@ -201,7 +217,7 @@ def _refuse_no_folder(out: str, target: Path) -> None:
         )
 
 
-def _result_name(source: Path, output: str) -> str:
+def _result_name(source: Path, output: str, moving: bool) -> str:
     transparent = output == "cutout"
     suffix = source.suffix.lower()
     if is_video(source):
@@ -209,7 +225,7 @@ def _result_name(source: Path, output: str) -> str:
         if suffix not in fits:
             suffix = ".mov" if transparent else _INSTEAD.get(suffix, ".mp4")
     elif output == "composite":
-        suffix = suffix if suffix in WRITABLE_IMAGES else _INSTEAD.get(suffix, ".png")
+        suffix = suffix if suffix in WRITABLE_IMAGES or moving else _INSTEAD.get(suffix, ".png")
     else:
         suffix = ".png"
     return f"{source.stem}{source.suffix if suffix == source.suffix.lower() else suffix}"
@@ -219,11 +235,13 @@ def _check_target(job: Job, transparent: bool) -> None:
     suffix = job.target.suffix.lower()
     if job.target.name == "-":
         _refuse_no_folder("-", job.target)
+    if job.is_animation:
+        return
     if job.is_video and not job.is_numbered:
         if suffix not in WRITABLE_VIDEOS:
             raise InputError(
-                f"{job.target}: a video is written to one of {listed(WRITABLE_VIDEOS)}, or to numbered pictures: "
-                "FOLDER/%04d.png"
+                f"{job.target}: a video is written to one of {listed(WRITABLE_VIDEOS + MOVING_PICTURES)}, or to "
+                "numbered pictures: FOLDER/%04d.png"
             )
         if transparent and suffix not in TRANSPARENT_VIDEOS:
             raise InputError(

@@ -18,6 +18,7 @@ from .compositing.fringe import spread_colours, without_fringe
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
 from .large import LARGE, run_large
+from .media.animation import AnimationReader, AnimationWriter
 from .media.images import QUALITY, load_rgba, on_white, opaque_pixels, save_image
 from .media.kinds import ENCODERS
 from .media.memory import keep_freed_memory
@@ -102,7 +103,7 @@ def run(
     with _progress(planned.jobs, progress) as advance:
         for job in planned.jobs:
             try:
-                if job.is_video:
+                if job.is_moving:
                     # Parsed anew, since a clip in the background starts at its start for each video.
                     frames += _video(job, opened, parse_background(background), options, advance)
                 else:
@@ -110,7 +111,7 @@ def run(
                     frames += 1
                     advance(job)
                 written.append(job.target)
-                videos += job.is_video
+                videos += job.is_moving
             except OutputError:
                 raise
             except InputError as error:
@@ -135,10 +136,8 @@ def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) 
 
 def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, advance: Callable[[Job], None]) -> int:
     """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
-    from .media.video import VideoReader
-
     keep_freed_memory()
-    reader = VideoReader(job.source, options.deinterlace)
+    reader = _reader(job, options)
     frames, start, before = 0, 0.0, 0.0
     smoother = AlphaSmoother()
     with _writer(job, reader, options) as writer, Behind(writer.write) as write:
@@ -182,11 +181,21 @@ def _unchanged(alpha: np.ndarray) -> np.ndarray:
     return alpha
 
 
+def _reader(job: Job, options: Options) -> VideoReader | AnimationReader:
+    if not job.is_video:
+        return AnimationReader(job.source)
+    from .media.video import VideoReader
+
+    return VideoReader(job.source, options.deinterlace)
+
+
 class _Writer(Protocol):
     def write(self, frame: Frame, picture: np.ndarray) -> None: ...
 
 
-def _writer(job: Job, reader: VideoReader, options: Options) -> AbstractContextManager[_Writer]:
+def _writer(job: Job, reader: VideoReader | AnimationReader, options: Options) -> AbstractContextManager[_Writer]:
+    if isinstance(reader, AnimationReader) or job.is_animation:
+        return AnimationWriter.open(job.target, getattr(reader, "loops", 0), options.quality)
     if job.is_numbered:
         from .media.numbered import NumberedPictures
 
@@ -210,11 +219,9 @@ def _progress(jobs: Sequence[Job], shown: bool) -> Iterator[Callable[[Job], None
 
 
 def _frames_in(job: Job) -> int:
-    if not job.is_video:
+    if not job.is_moving:
         return 1
-    from .media.video import VideoReader
-
     try:
-        return VideoReader(job.source).frames
+        return _reader(job, Options()).frames
     except InputError:  # reported when its turn comes
         return 0

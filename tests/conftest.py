@@ -12,6 +12,8 @@ MARKS = {
     "benchmarks/latency": "slow",
     "export": "converter",
     "packaging": "packaging",
+    "test_fuzz.py": "slow",
+    "train/engine/test_distributed.py": "slow",
     "train/test_loop.py": "slow",
     "train/test_recipes_run.py": "slow",
 }

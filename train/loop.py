@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
-from rich.progress import Progress
 from torch import nn
 
+from ..runtime.console import progress_bar
 from ..runtime.errors import InputError
 from .data.balance import about_absent, absent_classes, class_shares, weights_of
 from .data.feed import TrainingBatches, feed, open_caches
@@ -102,7 +102,7 @@ def _prepare_batches(
 ) -> tuple[TrainingBatches, torch.Tensor | None]:
     """This process's batches from cached pictures, and the class weights where the recipe wants them."""
     classes, weighted = recipe.model.classes, recipe.loss.class_weights != "none"
-    with Progress(disable=not fabric.is_global_zero, transient=True) as bar:
+    with progress_bar(fabric.is_global_zero) as bar:
         caches = open_caches(sources, recipe.data, bar)
     batches = TrainingBatches(sources, caches, recipe, fabric.global_rank, fabric.world_size)
     if warning := about_absent(absent_classes(sources, caches, classes), classes):

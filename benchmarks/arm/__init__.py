@@ -1,7 +1,7 @@
 """A .tflite on an emulated ARM processor: the same output as here, and how many instructions one inference takes.
 
 Instructions are no milliseconds: nothing here knows of caches, of memory, or of how many instructions a core begins at
-once. They tell which of two models asks more of a phone's CPU when there is no phone, and repeat to about one percent.
+once. They show which of two models costs a phone's CPU more when there is no phone, and repeat to about one percent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..latency.contestants import RIVALS, rival_bundles
 from ..reporting.table import markdown, provenance, write_csv
 
 _HERE = Path(__file__).parent
-# What Linux tells of a core: LiteRT chooses its kernels by the part's number and by the features.
+# What Linux reports of a core: LiteRT chooses its kernels by the part's number and by the features.
 _COMMON = "fp asimd evtstrm aes pmull sha1 sha2 crc32"
 CORES = {
     "cortex-a53": ("0xd03", _COMMON),  # the small core of many phones; no int8 dot product
@@ -44,13 +44,13 @@ class ArmLinux:
         if not (self.home / "site" / "numpy").is_dir():
             raise InputError(f"no ARM Linux at {self.home}: make arm64 (Debian)")
 
-    def run(self, model: Path, given: np.ndarray, core: str, runs: int = 1) -> tuple[np.ndarray, int]:
-        """The model's output for its raw input `given`, and the instructions of the whole process."""
+    def run(self, model: Path, pixels: np.ndarray, core: str, runs: int = 1) -> tuple[np.ndarray, int]:
+        """The model's output for its raw input `pixels`, and the instructions of the whole process."""
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             plugin = _compiled(place)
             root = self._root_with(core, place)
-            np.save(place / "in.npy", given)
+            np.save(place / "in.npy", pixels)
             command = ["qemu-aarch64", "-cpu", core, "-L", str(root), "-plugin", str(plugin)]
             inside = {"PYTHONHOME": "/usr", "PYTHONPATH": str(self.home / "site"), "OPENBLAS_NUM_THREADS": "1"}
             command += [part for name, value in inside.items() for part in ("-E", f"{name}={value}")]
@@ -90,13 +90,13 @@ def raw_input(model: Path, seed: int = 0) -> np.ndarray:
     return pixels if _takes_bytes(model) else pixels.astype(np.float32)
 
 
-def raw_output(model: Path, given: np.ndarray) -> np.ndarray:
+def raw_output(model: Path, pixels: np.ndarray) -> np.ndarray:
     """What the model's output tensor holds on this computer, by LiteRT with XNNPACK and one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(model), num_threads=1)
     allocate(interpreter)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], given)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
@@ -130,10 +130,10 @@ def benchmark_arm(models: Sequence[Path], out: Path, rivals: bool, progress: Pro
 
 
 def _row(linux: ArmLinux, model: Path, weights: str, core: str) -> dict[str, object]:
-    given = raw_input(model)
-    output, once = linux.run(model, given, core)
-    _, thrice = linux.run(model, given, core, runs=3)
-    here = raw_output(model, given)
+    pixels = raw_input(model)
+    output, once = linux.run(model, pixels, core)
+    _, thrice = linux.run(model, pixels, core, runs=3)
+    here = raw_output(model, pixels)
     contract = open_backend(model, 1).contract
     return {
         "model": contract.name,

@@ -1,4 +1,4 @@
-"""Energy of the processor's packages, where the machine tells it (RAPL, in Linux's powercap). Never guessed."""
+"""Energy of the processor's packages, where the machine measures it (RAPL, in Linux's powercap). No estimates."""
 
 from __future__ import annotations
 

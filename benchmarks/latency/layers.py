@@ -1,13 +1,13 @@
 """The layers of a .tflite, each as a model of its own: what it computes, what it moves, and a file that runs it alone.
 
-LiteRT's Python interpreter does not tell the time of single operators; a file of one operator can be timed like any
+LiteRT's Python interpreter cannot time single operators; a file of one operator can be timed like any
 other, by the very kernels that the whole model uses.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,19 +42,26 @@ class Layer:
 
 
 def layers_of(path: Path) -> list[Layer]:
-    """Every operator of a .tflite, in order."""
+    """Every operator of a .tflite, in order; weights stored as float16 are unpacked within the layer they belong to."""
     model = flatbuffer.read(path.read_bytes())
     if len(model.subgraphs) != 1:
-        raise InputError(f"{path} has {len(model.subgraphs)} graphs; layers are told of files with one")
+        raise InputError(f"{path} has {len(model.subgraphs)} graphs; only files with one can be timed by layer")
     graph = model.subgraphs[0]
-    return [_layer(model, graph, number, op) for number, op in enumerate(graph.operators)]
+    unpacked = {
+        int(op.outputs[0]): op
+        for op in graph.operators
+        if flatbuffer.operator_name(model, op) == "DEQUANTIZE"
+        and model.buffers[graph.tensors[op.inputs[0]].buffer].data is not None
+    }
+    layers = [op for op in graph.operators if int(op.outputs[0]) not in unpacked]
+    return [_layer(model, graph, number, op, unpacked) for number, op in enumerate(layers)]
 
 
-def _layer(model: Any, graph: Any, number: int, op: Any) -> Layer:
+def _layer(model: Any, graph: Any, number: int, op: Any, unpacked: Mapping[int, Any]) -> Layer:
     operator = flatbuffer.operator_name(model, op)
-    given = [graph.tensors[i] for i in op.inputs if i >= 0]
+    inputs = [graph.tensors[i] for i in op.inputs if i >= 0]
     output = graph.tensors[op.outputs[0]]
-    weights = _shape(given[1]) if len(given) > 1 and operator in _KERNELS else ()
+    weights = _shape(inputs[1]) if len(inputs) > 1 and operator in _KERNELS else ()
     kernel = f" {weights[1]}x{weights[2]}" if len(weights) == 4 else ""
     size = "x".join(map(str, _shape(output)[1:]))
     return Layer(
@@ -62,19 +69,19 @@ def _layer(model: Any, graph: Any, number: int, op: Any) -> Layer:
         f"{number} {operator}{kernel} to {size}",
         operator,
         flatbuffer.type_name(output),
-        _macs(operator, weights, given, output),
-        sum(int(np.prod(_shape(t))) * _BYTES.get(t.type, 4) for t in (*given, output)),
-        _alone(model, graph, op),
+        _macs(operator, weights, inputs, output),
+        sum(int(np.prod(_shape(t))) * _BYTES.get(t.type, 4) for t in (*inputs, output)),
+        _alone(model, graph, [*(unpacked[int(i)] for i in op.inputs if int(i) in unpacked), op]),
     )
 
 
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 
-def _macs(operator: str, weights: Sequence[int], given: Sequence[Any], output: Any) -> int:
+def _macs(operator: str, weights: Sequence[int], inputs: Sequence[Any], output: Any) -> int:
     """Multiply-accumulates: those of convolutions and matrix products; all else counts as moving bytes."""
     if operator == "TRANSPOSE_CONV":  # inputs: output shape, weights, picture
-        return int(np.prod(_shape(given[2]))) * int(np.prod(weights[:3]))
+        return int(np.prod(_shape(inputs[2]))) * int(np.prod(weights[:3]))
     if operator not in _KERNELS:
         return 0
     each = weights[1:3] if operator == "DEPTHWISE_CONV_2D" else weights[1:]
@@ -85,13 +92,14 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(int(side) for side in tensor.shape) if tensor.shape is not None else ()
 
 
-def _alone(model: Any, graph: Any, op: Any) -> bytes:
-    """A .tflite with this operator, its constants, and its other inputs as the model's."""
+def _alone(model: Any, graph: Any, operators: Sequence[Any]) -> bytes:
+    """A .tflite with these operators, their constants, and what else the first ones need as the model's inputs."""
     single, part = schema.ModelT(), schema.SubGraphT()
-    single.version, single.operatorCodes = model.version, [model.operatorCodes[op.opcodeIndex]]
+    codes = list(dict.fromkeys(op.opcodeIndex for op in operators))
+    single.version, single.operatorCodes = model.version, [model.operatorCodes[code] for code in codes]
     single.buffers, single.subgraphs = [schema.BufferT()], [part]
     part.tensors, moved = [], {-1: -1}
-    for index in dict.fromkeys([*map(int, op.inputs), *map(int, op.outputs)]):
+    for index in dict.fromkeys(int(i) for op in operators for i in (*op.inputs, *op.outputs)):
         if index < 0:
             continue
         tensor = copy.copy(graph.tensors[index])
@@ -102,13 +110,17 @@ def _alone(model: Any, graph: Any, op: Any) -> bytes:
             tensor.buffer = len(single.buffers) - 1
         moved[index] = len(part.tensors)
         part.tensors.append(tensor)
-    new = copy.copy(op)
-    new.opcodeIndex = 0
-    new.inputs = np.array([moved[int(i)] for i in op.inputs], np.int32)
-    new.outputs = np.array([moved[int(i)] for i in op.outputs], np.int32)
-    part.operators = [new]
-    part.inputs = np.array([i for i in new.inputs if i >= 0 and part.tensors[i].buffer == 0], np.int32)
-    part.outputs = new.outputs
+    part.operators = [copy.copy(op) for op in operators]
+    for op in part.operators:
+        op.opcodeIndex = codes.index(op.opcodeIndex)
+        op.inputs = np.array([moved[int(i)] for i in op.inputs], np.int32)
+        op.outputs = np.array([moved[int(i)] for i in op.outputs], np.int32)
+    made = {int(i) for op in part.operators[:-1] for i in op.outputs}
+    last = part.operators[-1]
+    part.inputs = np.array(
+        [i for i in last.inputs if i >= 0 and part.tensors[i].buffer == 0 and int(i) not in made], np.int32
+    )
+    part.outputs = last.outputs
     return flatbuffer.pack(single)
 
 
@@ -142,7 +154,7 @@ def dense_layer(precision: str, channels: int = 512, side: int = 28) -> Layer:
     op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.Conv2DOptions, schema.Conv2DOptionsT()
     op.builtinOptions.strideH = op.builtinOptions.strideW = 1
     graph.operators, graph.inputs, graph.outputs = [op], np.array([0], np.int32), np.array([3], np.int32)
-    return _layer(model, graph, 0, op)
+    return _layer(model, graph, 0, op, {})
 
 
 def _tensor(shape: Sequence[int], kind: int, buffer: int, scales: Sequence[float]) -> Any:

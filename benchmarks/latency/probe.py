@@ -27,14 +27,14 @@ def cold_start(path: Path, engine: str, threads: int, processes: int = 3) -> dic
     after the imports). Raises InputError when the process fails.
     """
     command = [sys.executable, "-m", "portraitnet.benchmarks.latency.probe", str(path), engine, str(threads)]
-    told = []
+    measured = []
     for _ in range(processes):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise InputError(f"{path.name} on {engine} failed in a fresh process: {last[:200]}")
-        told.append(json.loads(done.stdout.strip().splitlines()[-1]))
-    return {key: statistics.median(one[key] for one in told) for key in told[0]}
+        measured.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    return {key: statistics.median(one[key] for one in measured) for key in measured[0]}
 
 
 def peak_megabytes() -> float:

@@ -61,7 +61,7 @@ def benchmark_roofline(
 
 
 def _one(model: Path, out: Path, threads: int, runs: int, bar: Progress) -> Path:
-    backend = open_backend(model, threads)  # which refuses what is no model of ours
+    backend = open_backend(model, threads)  # which refuses files that are not portraitnet's
     precision = "int8" if precision_of(model) == "int8" else "fp32"
     layers = layers_of(model)
     limits = measure_limits(precision, threads)

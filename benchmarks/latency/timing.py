@@ -1,4 +1,4 @@
-"""Latency that can be believed: contestants take turns in one process, and the median and spread are told."""
+"""Latency that can be believed: contestants take turns in one process, and the median and spread are reported."""
 
 from __future__ import annotations
 

@@ -171,14 +171,14 @@ class Firefox(Browser):
             address = _line_of(log, r"WebDriver BiDi listening on (ws://\S+)", self._process)
             self._socket = websocket.create_connection(f"{address}/session", timeout=120, suppress_origin=True)
             self._numbers = itertools.count(1)
-            self._ask("session.new", capabilities={})
-            self._context = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+            self._command("session.new", capabilities={})
+            self._context = self._command("browsingContext.getTree")["contexts"][0]["context"]
         except BaseException:
             self._process.kill()
             self._screen.close()
             raise
 
-    def _ask(self, method: str, **parameters: Any) -> Any:
+    def _command(self, method: str, **parameters: Any) -> Any:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -192,7 +192,7 @@ class Firefox(Browser):
     def open(self, url: str) -> None:
         for attempt in range(3):
             try:
-                self._ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
+                self._command("browsingContext.navigate", context=self._context, url=url, wait="complete")
             except RuntimeError as error:
                 # A service worker whose process Firefox is just ending, as its last page was left, fails to answer.
                 if "INTERCEPTION_FAILED" not in str(error) or attempt == 2:
@@ -204,29 +204,29 @@ class Firefox(Browser):
     def evaluate(self, expression: str) -> Any:
         target = {"context": self._context}
         text = f"(async () => JSON.stringify((await ({expression})) ?? null))()"
-        answer = self._ask("script.evaluate", expression=text, target=target, awaitPromise=True)
+        answer = self._command("script.evaluate", expression=text, target=target, awaitPromise=True)
         if answer["type"] == "exception":
             raise RuntimeError(answer["exceptionDetails"]["text"])
         return json.loads(answer["result"]["value"])
 
     def set_files(self, selector: str, *paths: Path) -> None:
-        found = self._ask(
+        found = self._command(
             "browsingContext.locateNodes", context=self._context, locator={"type": "css", "value": selector}
         )
         element = {"sharedId": found["nodes"][0]["sharedId"]}
-        self._ask("input.setFiles", context=self._context, element=element, files=[str(path) for path in paths])
+        self._command("input.setFiles", context=self._context, element=element, files=[str(path) for path in paths])
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(
-            base64.b64decode(self._ask("browsingContext.captureScreenshot", context=self._context)["data"])
+            base64.b64decode(self._command("browsingContext.captureScreenshot", context=self._context)["data"])
         )
 
     def resize(self, width: int, height: int) -> None:
-        self._ask("browsingContext.setViewport", context=self._context, viewport={"width": width, "height": height})
+        self._command("browsingContext.setViewport", context=self._context, viewport={"width": width, "height": height})
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
-            self._ask("browser.close")
+            self._command("browser.close")
         self._socket.close()
         _end(self._process)
         self._screen.close()

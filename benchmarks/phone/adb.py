@@ -112,7 +112,7 @@ def benchmark_devices(
 
 @dataclass(eq=False)
 class _Contestant:
-    """One model in one place of one device, with what its turns told; heat and clocks before and after each turn."""
+    """One model in one place of one device, with the output of its turns, and heat and clocks around each."""
 
     model: Path
     place: str
@@ -188,9 +188,9 @@ class _Session:
             self._rest()
             start, stretches = time.monotonic(), []
             while time.monotonic() - start < 60 * self.plan.sustained and not self.stop.is_set():
-                told = self._run_tool(one, f"--num_runs=1 --min_secs={STRETCH} --max_secs={2 * STRETCH}")
+                output = self._run_tool(one, f"--num_runs=1 --min_secs={STRETCH} --max_secs={2 * STRETCH}")
                 second = time.monotonic() - start
-                stretches.append(Stretch(second, told.median_ms or told.average_ms, self._heat(), self._clocks()))
+                stretches.append(Stretch(second, output.median_ms or output.average_ms, self._heat(), self._clocks()))
                 path = join_sustained(self.out, [self._stretch_row(one, stretches[-1])])
                 self.outcome.add(path, sustained=True)
             self._note(f"{one.label()}: {summary(stretches)}")
@@ -236,12 +236,12 @@ class _Session:
             f"--enable_op_profiling=true --report_peak_memory_footprint=true {flags} 2>&1",
             patience=_LONG,
         )
-        told = read_tool_output(said, one.place)
-        if told.refused:
+        output = read_tool_output(said, one.place)
+        if output.refused:
             raise InputError(
-                f"{one.place.upper()} did not take this model; the tool ran it on the CPU, which is not told"
+                f"{one.place.upper()} did not take this model; the tool ran it on the CPU, which is not its time"
             )
-        return told
+        return output
 
     def _write(self, one: _Contestant) -> None:
         """What is known of a contestant, once."""
@@ -249,8 +249,8 @@ class _Session:
         if ended or not turns:
             return
         contract = open_backend(one.model, 1).contract
-        middles = [told.median_ms or told.average_ms for told in turns]
-        slowest = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns[0].operators[:3]) or "not told"
+        middles = [turn.median_ms or turn.average_ms for turn in turns]
+        slowest = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns[0].operators[:3]) or "not stated"
         row = checked_row(
             {
                 **model_columns(contract, "tflite", precision_of(one.model), bytes_of(one.model)),
@@ -258,9 +258,9 @@ class _Session:
                 "threads": one.threads,
                 "residency": turns[0].residency,
                 "median_ms": statistics.median(middles),
-                # The tool tells a standard deviation, no quartiles: those of a normal distribution stand for them.
-                "iqr_ms": IQR_OF_NORMAL * statistics.median(told.deviation_ms for told in turns),
-                "runs": sum(told.runs for told in turns),
+                # The tool prints a standard deviation, not quartiles: we take those of a normal distribution.
+                "iqr_ms": IQR_OF_NORMAL * statistics.median(turn.deviation_ms for turn in turns),
+                "runs": sum(turn.runs for turn in turns),
                 "cold_start_ms": turns[0].init_ms + turns[0].first_ms,
                 "peak_mb": turns[0].peak_mb or "",
                 "machine": self.device.name,
@@ -283,7 +283,7 @@ class _Session:
         return heat
 
     def _heat(self) -> str:
-        """Thermal status as Android tells it (since 10); empty when it does not."""
+        """Thermal status as Android reports it (since 10); empty when it does not."""
         try:
             found = re.search(r"Thermal Status: (\d)", self._shell("dumpsys thermalservice"))
         except InputError:
@@ -295,8 +295,8 @@ class _Session:
         try:
             said = self._shell("cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq 2>/dev/null || true")
         except InputError:
-            return "not told"
-        return " ".join(f"{int(k) // 1000}" for k in re.findall(r"^\d+$", said, re.MULTILINE)) or "not told"
+            return "not stated"
+        return " ".join(f"{int(k) // 1000}" for k in re.findall(r"^\d+$", said, re.MULTILINE)) or "not stated"
 
     def _shell(self, command: str, patience: float = PATIENCE) -> str:
         return self._adb("shell", command, patience=patience)

@@ -44,13 +44,13 @@ def _newer(precisions: Any) -> Iterator[dict[str, object]]:
     for precision, part in _items(precisions):
         for model, component in _items(_get(part, "components")):
             for device, runtimes in _items(_get(component, "performance_metrics")):
-                for runtime, told in _items(runtimes):
-                    time = _get(told, "inference_time_milliseconds")
-                    if time is not None and _get(told, "job_status") in (None, "Passed"):
+                for runtime, result in _items(runtimes):
+                    time = _get(result, "inference_time_milliseconds")
+                    if time is not None and _get(result, "job_status") in (None, "Passed"):
                         yield {
-                            **_common(model, device, runtime, precision, told, _get(told, "layer_counts"), ""),
+                            **_common(model, device, runtime, precision, result, _get(result, "layer_counts"), ""),
                             "median_ms": time,
-                            "peak_mb": _get(_get(told, "estimated_peak_memory_range_mb"), "max"),
+                            "peak_mb": _get(_get(result, "estimated_peak_memory_range_mb"), "max"),
                         }
 
 
@@ -58,19 +58,19 @@ def _older(models: Any) -> Iterator[dict[str, object]]:
     for entry in models if isinstance(models, list) else ():
         for metrics in _get(entry, "performance_metrics") or ():
             device = _get(_get(metrics, "reference_device_info"), "name")
-            for runtime, told in _items(metrics):
-                time = _get(told, "inference_time")
-                if isinstance(time, (int, float)) and _get(told, "job_status") in (None, "Passed"):
-                    precision, layers = _get(told, "precision") or "float", _get(told, "layer_info")
+            for runtime, result in _items(metrics):
+                time = _get(result, "inference_time")
+                if isinstance(time, (int, float)) and _get(result, "job_status") in (None, "Passed"):
+                    precision, layers = _get(result, "precision") or "float", _get(result, "layer_info")
                     name = runtime.removeprefix("torchscript_onnx_")
-                    common = _common(_get(entry, "name"), device, name, precision, told, layers, "layers_on_")
+                    common = _common(_get(entry, "name"), device, name, precision, result, layers, "layers_on_")
                     yield {**common, "median_ms": time / 1000}
 
 
 def _common(
-    model: Any, device: Any, runtime: str, precision: Any, told: Any, layers: Any, prefix: str
+    model: Any, device: Any, runtime: str, precision: Any, result: Any, layers: Any, prefix: str
 ) -> dict[str, object]:
-    unit = plain_text(_get(told, "primary_compute_unit"))
+    unit = plain_text(_get(result, "primary_compute_unit"))
     total = _get(layers, "total_layers" if prefix else "total")
     taken = _get(layers, f"{prefix}{unit.lower()}")
     return {

@@ -85,7 +85,7 @@ def _checked_row(raw: Mapping[str, object]) -> dict[str, object]:
     row = checked_row(raw)
     missing = [key for key in ("precision", "versions", "source", "when") if not row[key]]
     if missing:
-        raise InputError(f"a contributed result tells its {', '.join(missing)}, as `portraitnet phone` writes it")
+        raise InputError(f"a contributed result states its {', '.join(missing)}, as `portraitnet phone` writes it")
     if row["source"] not in _SOURCES:
         raise InputError(f"source {row['source']!r} is none of {', '.join(_SOURCES)}")
     if any(place in str(row["backend"]).upper() for place in ("GPU", "NPU")) and not row["residency"]:

@@ -59,9 +59,11 @@ class Adb:
         said = done.stdout.decode(errors="replace")
         if done.returncode:
             lines = [*done.stderr.decode(errors="replace").splitlines(), *said.splitlines()]
-            told = [line.strip() for line in lines if line.strip()]
-            telling = [line for line in told if re.search(r"error|failed|denied|no space|not found|killed", line, re.I)]
-            raise InputError(plain_text((telling or told or [f"exit code {done.returncode}"])[0], 400))
+            output = [line.strip() for line in lines if line.strip()]
+            telling = [
+                line for line in output if re.search(r"error|failed|denied|no space|not found|killed", line, re.I)
+            ]
+            raise InputError(plain_text((telling or output or [f"exit code {done.returncode}"])[0], 400))
         return said
 
     def devices(self, wanted: Sequence[str]) -> tuple[list[Device], list[str]]:

@@ -3,7 +3,8 @@
 Four kinds of file: the Android app's JSON (its sustained run goes into a table of its own), a latency CSV of
 `portraitnet benchmark` (a Mac's, say), perf.yaml of Qualcomm's AI Hub Models, and a Core ML performance report exported
 by Xcode. Apple documents no format for the last; it is taken as JSON in which durations stand under names that hold
-"prediction" and "load", with a median inside, in the unit that is told beside it. No real one has been read by us.
+"prediction" and "load", with a median inside, in a unit that the name or a field next to it
+states. We have not seen a real one.
 """
 
 from __future__ import annotations
@@ -35,24 +36,24 @@ def read_results(path: Path, device: str = "", model: str = "") -> list[dict[str
         text = path.read_text(encoding="utf-8")
         if path.suffix in (".yaml", ".yml"):
             return read_perf(path, text)
-        told = json.loads(text)
+        report = json.loads(text)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor a CSV of results") from error
-    if isinstance(told, dict) and isinstance(told.get("rows"), list):
-        return _app(path, told)
-    return [_xcode(path, told, device, model)]
+    if isinstance(report, dict) and isinstance(report.get("rows"), list):
+        return _app(path, report)
+    return [_xcode(path, report, device, model)]
 
 
 def read_sustained(path: Path) -> list[dict[str, object]]:
     """Checked stretches of the Android app's sustained run, of its first contestant; none for other files."""
     if path.suffix != ".json":
         return []
-    told = json.loads(path.read_text(encoding="utf-8"))
-    stretches = told.get("sustained") if isinstance(told, dict) else None
+    report = json.loads(path.read_text(encoding="utf-8"))
+    stretches = report.get("sustained") if isinstance(report, dict) else None
     if not isinstance(stretches, list) or not stretches:
         return []
     if len(stretches) > MAX_ROWS or not all(isinstance(one, dict) for one in stretches):
@@ -62,11 +63,11 @@ def read_sustained(path: Path) -> list[dict[str, object]]:
     return [checked_stretch({"source": "Android app", **about, **one}) for one in stretches]
 
 
-def _app(path: Path, told: Mapping[str, Any]) -> list[dict[str, object]]:
-    if len(told["rows"]) > MAX_ROWS or not all(isinstance(row, dict) for row in told["rows"]):
+def _app(path: Path, report: Mapping[str, Any]) -> list[dict[str, object]]:
+    if len(report["rows"]) > MAX_ROWS or not all(isinstance(row, dict) for row in report["rows"]):
         raise InputError(f"{path}: `rows` is not a list of results")
-    heat = {key: told.get(key, "") for key in ("heat_before", "heat_after")}
-    return [_named(path, {**row, **heat}, "Android app", "") for row in told["rows"]]
+    heat = {key: report.get(key, "") for key in ("heat_before", "heat_after")}
+    return [_named(path, {**row, **heat}, "Android app", "") for row in report["rows"]]
 
 
 def _named(path: Path, row: Mapping[str, object], source: str, device: str) -> dict[str, object]:
@@ -76,15 +77,15 @@ def _named(path: Path, row: Mapping[str, object], source: str, device: str) -> d
         raise InputError(f"{path}: {error}") from error
 
 
-def _xcode(path: Path, told: Any, device: str, model: str) -> dict[str, object]:
-    durations = dict(_durations(told))
+def _xcode(path: Path, report: Any, device: str, model: str) -> dict[str, object]:
+    durations = dict(_durations(report))
     prediction = next((ms for name, ms in durations.items() if "predict" in name), None)
     load = next((ms for name, ms in durations.items() if "load" in name), None)
     if prediction is None:
-        keys = ", ".join(map(str, told)) if isinstance(told, dict) else type(told).__name__
+        keys = ", ".join(map(str, report)) if isinstance(report, dict) else type(report).__name__
         raise InputError(f"{path} has no median prediction time that we find (it holds {plain_text(keys, 100)})")
-    device = device or _text(told, "device")
-    model = model or _text(told, "model")
+    device = device or _text(report, "device")
+    model = model or _text(report, "model")
     if not device or not model:
         raise InputError(
             f"{path} does not name {'its device' if not device else 'its model'}: add --device and --model"
@@ -93,7 +94,7 @@ def _xcode(path: Path, told: Any, device: str, model: str) -> dict[str, object]:
         {
             "model": model,
             "format": "coreml",
-            "backend": f"CoreML {_text(told, 'computeunit') or 'all units'}",
+            "backend": f"CoreML {_text(report, 'computeunit') or 'all units'}",
             "median_ms": prediction,
             "cold_start_ms": "" if load is None else load,
             "runs": 1,
@@ -112,9 +113,9 @@ def _durations(tree: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str,
         for key, value in tree.items():
             label = f"{name}/{key}".lower()
             if isinstance(value, (int, float)) and not isinstance(value, bool) and "median" in label:
-                told = next((u for u in _UNITS if label.endswith((f"_{u}", f"in{u}"))), unit)
-                if told:
-                    yield label, float(value) * _UNITS[told]
+                named = next((u for u in _UNITS if label.endswith((f"_{u}", f"in{u}"))), unit)
+                if named:
+                    yield label, float(value) * _UNITS[named]
             else:
                 yield from _durations(value, label, depth + 1)
     elif isinstance(tree, list):

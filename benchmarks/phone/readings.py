@@ -1,4 +1,4 @@
-"""What phones tell, made fit for a results file: checked, bounded, and free of anything but plain words and numbers."""
+"""What phones report, checked and bounded for a results file: plain words and numbers, nothing else."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ class ToolOutput:
     runs: int
     average_ms: float
     deviation_ms: float
-    median_ms: float | None  # newer tools tell it
+    median_ms: float | None  # printed by newer tools
     first_ms: float
     init_ms: float
     peak_mb: float | None
     residency: str
-    refused: bool  # a delegate was asked for, and took nothing
+    refused: bool  # a delegate was requested, and took nothing
     operators: list[tuple[str, float]] = field(default_factory=list)
 
 
@@ -68,7 +68,7 @@ def _timings(text: str) -> tuple[float, float] | None:
 
 
 def _residency(text: str, on: str) -> tuple[str, bool]:
-    """How much of the graph the asked delegate took: "122/124 in 1", "whole", "in 44 parts"; and whether none."""
+    """How much of the graph the requested delegate took: "122/124 in 1", "whole", "in 44 parts"; and whether none."""
     name = _DELEGATES[on]
     taken = re.findall(
         rf"Replacing (\d+) out of (\d+) node\(s\) with delegate \([^)]*(?:{name})[^)]*\) node, yielding (\d+)",

@@ -41,21 +41,21 @@ class Collector:
     def __call__(self, body: bytes) -> None:
         """One page's results. Raises InputError when they are not what the page would send."""
         try:
-            told = json.loads(body)
+            report = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise InputError("this is not JSON") from error
-        if not isinstance(told, dict) or not isinstance(told.get("timed"), list):
+        if not isinstance(report, dict) or not isinstance(report.get("timed"), list):
             raise InputError("expected an object with a list `timed`")
-        if not 0 < len(told["timed"]) <= _MAX_TIMED:
+        if not 0 < len(report["timed"]) <= _MAX_TIMED:
             raise InputError(f"expected 1 to {_MAX_TIMED} timed models")
-        rows = [self._row(told, one) for one in told["timed"]]
+        rows = [self._row(report, one) for one in report["timed"]]
         with self._lock:
             if self.submissions >= MAX_SUBMISSIONS:
                 raise InputError(f"{MAX_SUBMISSIONS} results are here already; start the server anew")
             self.submissions += 1
         self._on_rows(rows)
 
-    def _row(self, told: Mapping[str, Any], one: object) -> dict[str, object]:
+    def _row(self, report: Mapping[str, Any], one: object) -> dict[str, object]:
         if not isinstance(one, dict) or str(one.get("model")) not in self._facts:
             raise InputError("a model that is not served here")
         if str(one.get("engine")) not in _ENGINES:
@@ -76,21 +76,21 @@ class Collector:
                 "runs": timing.runs,
                 "cold_start_ms": number(one.get("firstMs", 0), "first run", 0, MAX_MS),
                 "residency": "" if accelerated is None else ("whole" if accelerated is True else "in parts"),
-                "machine": device_of(told.get("userAgent"), told.get("device")),
-                "versions": plain_text(told.get("userAgent")),
-                "conditions": _conditions(told),
+                "machine": device_of(report.get("userAgent"), report.get("device")),
+                "versions": plain_text(report.get("userAgent")),
+                "conditions": _conditions(report),
                 "source": "browser",
                 "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             }
         )
 
 
-def device_of(agent: object, told: object = "") -> str:
+def device_of(agent: object, stated: object = "") -> str:
     """A short name out of a browser's user agent: "Pixel 8 (Android 14), Chrome 126", "iPhone (OS 17.4), Safari 17".
 
-    Chrome names no device there any more ("Android 10; K"): `told` is what it says when the page asks.
+    Chrome names no device there any more ("Android 10; K"): `stated` is what it answers when the page asks.
     """
-    text, hint = plain_text(agent, 400), plain_text(told, 60)
+    text, hint = plain_text(agent, 400), plain_text(stated, 60)
     if not text:
         return hint or "unknown device"
     browser = re.search(r"(Firefox|SamsungBrowser|Edg|CriOS|HeadlessChrome|Chrome|Version)/(\d+)", text)
@@ -107,11 +107,11 @@ def device_of(agent: object, told: object = "") -> str:
     return plain_text(f"{name} ({place}), {label}" if place not in name else f"{name}, {label}")
 
 
-def _conditions(told: Mapping[str, Any]) -> str:
+def _conditions(report: Mapping[str, Any]) -> str:
     """Secure context, isolation, cores and GPU: without them a browser's figure cannot be read."""
-    yes = [name for name in ("secure", "isolated", "visible") if told.get(name) is True]
-    cores = int(number(told.get("cores", 0), "cores", 0, 1024))
-    adapter = plain_text(told.get("adapter"), 60)
+    yes = [name for name in ("secure", "isolated", "visible") if report.get(name) is True]
+    cores = int(number(report.get("cores", 0), "cores", 0, 1024))
+    adapter = plain_text(report.get("adapter"), 60)
     return "; ".join([*yes, f"{cores} cores", *([f"GPU {adapter}"] if adapter else [])])
 
 

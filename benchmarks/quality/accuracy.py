@@ -72,7 +72,7 @@ class Scored:
 
 
 def open_all(models: Sequence[Path], threads: int = 2) -> dict[str, Segmenter]:
-    """Every model by the name that tells it from the others."""
+    """Every model by a unique name."""
     return {_name(model, models): open_contestant(model, threads) for model in models}
 
 
@@ -125,16 +125,16 @@ def benchmark_accuracy(models: Sequence[Path], recipe: str, root: Path, out: Pat
 
 
 def best_of_each_picture(scored: Sequence[Scored]) -> list[dict[str, object]]:
-    """Rows of a contestant that nobody can run: for every picture the model that does best on it, on each set.
+    """Rows of an oracle, which picks for every picture the model that does best on it, on each set.
 
     What it still misses is beyond choosing among these models: pictures that none reads, masks that are wrong.
     Portraits alone, and nothing for a single model.
     """
     rows = []
     for name in dict.fromkeys(one.set for one in scored):
-        mine = [one for one in scored if one.set == name]
-        if len(mine) > 1 and len(mine[0].classes) == 2:
-            best = np.max([one.scores.fg_iou for one in mine], axis=0)
+        of_set = [one for one in scored if one.set == name]
+        if len(of_set) > 1 and len(of_set[0].classes) == 2:
+            best = np.max([one.scores.fg_iou for one in of_set], axis=0)
             known = {"fg_iou_per_image": float(best.mean()), "fg_iou_median": float(np.median(best))}
             rows.append({"set": name, "file": BEST, **known, "images": len(best), **provenance()})
     return rows

@@ -1,4 +1,4 @@
-"""For whom a model works: scores by lighting, number of people, framing and shape, as far as pictures and masks tell.
+"""For whom a model works: scores by lighting, number of people, framing and shape, as far as pictures and masks show.
 
 Skin tone, age and sex cannot be told from a mask, and are not guessed.
 """
@@ -21,7 +21,7 @@ from .accuracy import Scored, score
 _DARK, _BRIGHT = 60, 170  # mean luma (0..255) of the person
 _BACK_LIT = 50  # by how much the background is brighter
 _SMALL, _LARGE = 0.08, 0.35  # share of the picture that people cover
-_PIECE = 0.1  # of the foreground: smaller pieces are no person of their own
+_PIECE = 0.1  # of the foreground: smaller pieces do not count as a person
 _SHAPES = {"16:9": 16 / 9, "9:16": 9 / 16}  # of webcams and of phones held upright
 _HEADROOM = 0.15  # of a crop's height, above the people
 

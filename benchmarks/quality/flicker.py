@@ -36,15 +36,20 @@ def moving_clip(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Frames (uint8 RGB of `size`) and true masks (bool) of a photograph under a camera that drifts by `drift`."""
     rng = np.random.default_rng(seed)
-    (height, width), (tall, wide) = image.shape[:2], size
+    (height, width), (out_height, out_width) = image.shape[:2], size
     phase, rate = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.15, 0.5, 4)  # radians; cycles per second
     for number in range(frames):
         zoom, turn, right, down = np.sin(2 * np.pi * rate * number / 30 + phase) * drift / _DRIFT
-        scale = max(wide / width, tall / height) * (1.12 + _DRIFT * zoom)
+        scale = max(out_width / width, out_height / height) * (1.12 + _DRIFT * zoom)
         view = cv2.getRotationMatrix2D((width / 2, height / 2), 2 * turn, scale)
-        view[:, 2] += (wide - width) / 2 + _DRIFT * wide * right, (tall - height) / 2 + _DRIFT * tall * down
-        seen = cv2.warpAffine(image, view, (wide, tall), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
-        truth = cv2.warpAffine(mask * 255, view, (wide, tall), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        view[:, 2] += (
+            (out_width - width) / 2 + _DRIFT * out_width * right,
+            (out_height - height) / 2 + _DRIFT * out_height * down,
+        )
+        seen = cv2.warpAffine(image, view, (out_width, out_height), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
+        truth = cv2.warpAffine(
+            mask * 255, view, (out_width, out_height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
         noise = rng.standard_normal(seen.shape, np.float32) * _NOISE * np.sqrt(0.3 + seen / 365)
         yield np.clip(seen + noise, 0, 255).astype(np.uint8), truth > 127
 

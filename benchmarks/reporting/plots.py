@@ -43,10 +43,10 @@ def plot_classes(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         figsize=(8, 1.5 + 0.22 * len(classes) * max(1.2, len(contestants))), layout="constrained"
     )
     for place, contestant in enumerate(contestants):
-        mine = {row["class"]: float(str(row["iou"])) for row in rows if (row["file"], row["set"]) == contestant}
+        scores = {row["class"]: float(str(row["iou"])) for row in rows if (row["file"], row["set"]) == contestant}
         offset = ((len(contestants) - 1) / 2 - place) * height
         label = f"{contestant[0]} on {contestant[1]}"
-        axes.barh([y + offset for y in range(len(classes))], [mine[c] for c in classes], height * 0.92, label=label)
+        axes.barh([y + offset for y in range(len(classes))], [scores[c] for c in classes], height * 0.92, label=label)
     axes.set_yticks(range(len(classes)), [f"{name}  ({100 * shares[name]:.1f} %)" for name in classes])
     axes.set_xlabel("IoU (in brackets: share of the pixels)")
     axes.set_xlim(0, 1)

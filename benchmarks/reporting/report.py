@@ -40,7 +40,7 @@ _COMMANDS = {
 
 @dataclass(frozen=True)
 class Results:
-    """One CSV: its rows without what every row repeats, which is told once."""
+    """One CSV: its rows without what every row repeats, which stands above it once."""
 
     stem: str
     command: str
@@ -100,10 +100,10 @@ def _read(path: Path) -> Results | None:
 
 def _command(stem: str, rows: Sequence[Mapping[str, str]]) -> str:
     form = next((command for pattern, command in _COMMANDS.items() if re.fullmatch(pattern, stem)), "")
-    told = {"stem": stem, "sizes": ",".join(dict.fromkeys(f"{r.get('height')}x{r.get('width')}" for r in rows))}
+    values = {"stem": stem, "sizes": ",".join(dict.fromkeys(f"{r.get('height')}x{r.get('width')}" for r in rows))}
     for key in ("threads", "runs", "turns", "soak_frames"):
-        told[key] = ",".join(dict.fromkeys(row[key] for row in rows if row.get(key)))
-    return form.format(**told)
+        values[key] = ",".join(dict.fromkeys(row[key] for row in rows if row.get(key)))
+    return form.format(**values)
 
 
 def _drawn(results: Results) -> list[dict[str, str]]:
@@ -162,7 +162,7 @@ _DEVICE_FILES = (Path(PHONES_CSV).stem, "arm_instructions")
 
 
 def _devices(results: Results) -> list[dict[str, str]]:
-    """What phones told, and instruction counts of emulated cores, as rows of one table; none for other files."""
+    """Results of phones, and instruction counts of emulated cores, as rows of one table; none for other files."""
     if results.stem == _DEVICE_FILES[0]:
         return [_phone(row) for row in sorted(results.rows, key=lambda row: (row["machine"], float(row["median_ms"])))]
     return [_core(row) for row in results.rows] if results.stem == _DEVICE_FILES[1] else []
@@ -196,7 +196,7 @@ def _core(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def _sound(draw: Callable[[Results], Drawn], results: Results) -> Drawn:
-    """What `draw` makes of a file. Raises InputError, which names the file, when its columns are not ours."""
+    """What `draw` makes of a file. Raises InputError, which names the file, for unknown columns."""
     try:
         return draw(results)
     except (KeyError, ValueError, ZeroDivisionError) as error:

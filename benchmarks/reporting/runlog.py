@@ -13,7 +13,7 @@ from ...train.engine.history import read_history
 from .table import read_csv, write_csv
 
 _PORTRAIT, _PARSING = "/fg_iou_per_image", "/miou"
-# A part of the loss is told by its column of steps.csv, under the weight's name in a recipe.
+# A part of the loss is known by its column of steps.csv, under the weight's name in a recipe.
 _ALWAYS = ("hard_threshold", "hard_pixels", "temperature")
 
 
@@ -22,7 +22,7 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
 
     A row has the recipe's main choices, the steps planned and done, and the headline score on each held-out set at the
     last evaluation: foreground IoU per image, or mIoU of more than two classes (`score` says which). Beside it,
-    runs.png draws the scores of these runs over their steps. Raises InputError for a folder that is no run of ours.
+    runs.png draws the scores of these runs over their steps. Raises InputError for a folder that is not a training run.
     """
     if not runs:
         raise InputError("name at least one run's folder, as `portraitnet train` makes them")
@@ -56,7 +56,7 @@ def _row(run: Path) -> dict[str, object]:
         recipe: dict[str, Any] = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
         model, data, schedule = recipe["model"], recipe["data"], recipe["run"]
         steps = read_csv(run / "steps.csv")
-        # A run that was stopped before its first evaluation has no scores, and is told all the same.
+        # A run that was stopped before its first evaluation has no scores, and is listed all the same.
         scores = read_csv(run / "scores.csv") if (run / "scores.csv").is_file() else []
         headline = _PARSING if len(model.get("classes") or ()) > 2 else _PORTRAIT
         done = int(steps[-1]["step"]) + 1 if steps else 0

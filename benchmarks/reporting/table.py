@@ -26,7 +26,7 @@ LATENCY_COLUMNS = (
 
 
 def model_columns(contract: Contract, format: str, precision: str, size: int) -> dict[str, object]:
-    """What a row of latencies says of the model; `size` in bytes. Empty where the contract does not tell."""
+    """What a row of latencies says of the model; `size` in bytes. Empty where the contract does not say."""
     return {
         "model": contract.name,
         "encoder": contract.encoder,
@@ -42,7 +42,7 @@ def model_columns(contract: Contract, format: str, precision: str, size: int) ->
 
 
 def name_of(row: Row) -> str:
-    """What tells a row of latencies from the others of its run, and finds it again in the next run."""
+    """The key of a row of latencies: unique within its run, and the same in the next run."""
     what = " ".join(str(row[key]) for key in ("model", "format", "precision", "backend") if row.get(key))
     size = f"{row['height']}x{row['width']} " if row.get("height") else ""
     return f"{what} {size}{row['threads']}t" if row.get("threads") else f"{what} {size}".strip()
@@ -66,7 +66,7 @@ def names_of(rows: Sequence[Row]) -> list[str]:
 
 
 def provenance() -> dict[str, str]:
-    """The machine, its frequency governor where it tells one, and the versions that a result was read on."""
+    """The machine, its frequency governor where it is known, and the versions that a result was read on."""
     versions = []
     for tool in _TOOLS:
         try:
@@ -96,7 +96,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as handle:  # Excel puts a mark before the text
             return list(csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no CSV of ours: it must be text in UTF-8 ({error})") from error
+        raise InputError(f"{path} is not a results file: it must be text in UTF-8 ({error})") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 _ROWS = 64  # of a band
-_COLUMNS = 32_000
 
 
 def bands(height: int) -> Iterator[tuple[int, int]]:
@@ -30,24 +29,15 @@ class Stretched:
 
     def rows(self, top: int, bottom: int) -> np.ndarray:
         """Rows `top` to `bottom` of the large picture, bilinear."""
-        height, width = self._size
-        across, down = self._small.shape[1] / width, self._small.shape[0] / height
-        # From a pixel's centre there to its place here.
-        parts = []
-        for left in range(0, width, _COLUMNS):  # OpenCV warps no wider pictures
-            place = np.array([[across, 0, (left + 0.5) * across - 0.5], [0, down, (top + 0.5) * down - 0.5]])
-            size = min(_COLUMNS, width - left), bottom - top
-            how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            parts.append(cv2.warpAffine(self._small, place, size, flags=how, borderMode=cv2.BORDER_REPLICATE))
-        return parts[0] if len(parts) == 1 else cv2.hconcat(parts)
-
-
-def compose_band(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """As `blend`, for bands in which most pixels are all person or all background."""
-    result = image.copy()
-    cv2.copyTo(background, (alpha == 0).view(np.uint8), result)
-    soft = (alpha > 0) & (alpha < 255)
-    share = alpha[soft].astype(np.uint16)[:, None]
-    total = share * image[soft] + (255 - share) * background[soft] + 128
-    result[soft] = (total + (total >> 8)) >> 8
-    return result
+        (height, width), last = self._size, len(self._small) - 1
+        # From a row's centre there to its place here, between the rows `above` and `above` + 1.
+        places = ((np.arange(top, bottom) + 0.5) * (last + 1) / height - 0.5).clip(0, last)
+        above = places.astype(int)
+        part = self._small[above[0] : above[-1] + 2]
+        near = cv2.resize(part, (width, len(part)), interpolation=cv2.INTER_LINEAR)
+        result = np.empty((bottom - top, *near.shape[1:]), near.dtype)
+        for row, (place, first) in enumerate(zip(places, above, strict=True)):
+            one = first - above[0]
+            other, share = min(one + 1, len(near) - 1), place - first
+            cv2.addWeighted(near[one], 1 - share, near[other], share, 0, dst=result[row])
+        return result

@@ -17,7 +17,6 @@ _BT2020_PRIMARIES = (9, 11, 12)  # BT.2020 and the two P3s
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG
 # Matrices of AVColorSpace -> SWS_CS_*, the numbers that libswscale takes.
 _SCALER_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-_TO_SDR = "out_transfer=bt709:out_primaries=bt709:out_color_matrix=bt709:out_range=tv:intent=perceptual"
 
 
 def to_srgb(image: Image.Image, path: Path) -> Image.Image:
@@ -92,8 +91,3 @@ def usual_colours(height: int, width: int) -> VideoColours:
     if width >= 1280 or height > 576:
         return SDR
     return VideoColours(_BT601, _BT601, _BT601)
-
-
-def sdr_filter() -> tuple[str, str]:
-    """The FFmpeg filter that maps HDR and wide gamuts to BT.709 (libswscale since FFmpeg 8)."""
-    return "scale", _TO_SDR

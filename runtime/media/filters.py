@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +11,13 @@ from av.error import FFmpegError
 
 from ..errors import InputError
 
-DEINTERLACE = ("bwdif", "mode=send_frame:deint=interlaced")  # frames without the interlaced flag pass
+DEINTERLACE = ("bwdif", {"mode": "send_frame", "deint": "interlaced"})  # frames without the interlaced flag pass
 
 
 class Filters:
     """Passes frames through `chain`, a sequence of filters and their options. Frames may come out later than in."""
 
-    def __init__(self, template: Any, chain: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, template: Any, chain: Sequence[tuple[str, Mapping[str, str]]]) -> None:
         """`template` is a frame like those to come. Raises InputError where this FFmpeg lacks a filter."""
         self._graph = av.filter.Graph()
         try:
@@ -28,7 +28,7 @@ class Filters:
                     format=template.format,
                     time_base=template.time_base,
                 ),
-                *(self._graph.add(name, options) for name, options in chain),
+                *(self._graph.add(name, **options) for name, options in chain),
                 self._graph.add("buffersink"),
             ]
             for before, after in pairwise(nodes):

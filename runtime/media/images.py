@@ -44,6 +44,14 @@ def load_rgba(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """As `load_image`, but a picture with transparency comes as uint8 height x width x 4, straight alpha."""
     path = Path(path)
     image = open_image(path, max_pixels)
+    return to_rgb(image, path)
+
+
+def to_rgb(image: Image.Image, path: Path) -> np.ndarray:
+    """The pixels of a decoded picture in sRGB: uint8 height x width x 3, or x 4 where it has transparency.
+
+    Raises InputError for floating-point values.
+    """
     if image.mode == "F":
         raise InputError(f"{path} holds floating-point values without a known range; save it as 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
@@ -121,7 +129,7 @@ def list_images(folder: str | Path) -> list[Path]:
 def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The decoded picture, upright, in its own mode and colours, its size checked from the header first."""
     require_file(path)
-    with _clear_errors(path):
+    with clear_errors(path):
         try:
             return _decode(path, path, max_pixels)
         except OSError as error:
@@ -133,12 +141,13 @@ def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def opaque_pixels(path: Path) -> int:
     """Number of pixels of a picture of plain RGB, by its header; 0 for one of another mode."""
     require_file(path)
-    with _clear_errors(path), Image.open(path, formats=_formats(path)) as image:
+    with clear_errors(path), Image.open(path, formats=_formats(path)) as image:
         return 0 if image.mode != "RGB" or image.has_transparency_data else image.width * image.height
 
 
 @contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
+def clear_errors(path: Path) -> Iterator[None]:
+    """What decoders raise, as one InputError that names the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

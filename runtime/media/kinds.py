@@ -13,6 +13,8 @@ WRITABLE_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".
 TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff", ".avif")
 WRITABLE_VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
 TRANSPARENT_VIDEOS = (".mov", ".webm", ".mkv")
+ANIMATIONS = (".gif", ".png", ".webp")  # that may hold several frames, and are written so
+MOVING_PICTURES = (".gif", ".webp")  # what a video may become
 ENCODERS = ("fast", "small", "hardware")  # of H.264
 
 

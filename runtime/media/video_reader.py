@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,10 +17,11 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
 from ..files import require_file
-from .colour import SDR, VideoColours, sdr_filter
+from .colour import SDR, VideoColours
 from .filters import DEINTERLACE, Filters
 from .images import on_white
 from .orientation import Orientation
+from .tone import to_sdr
 
 MAX_FRAME_PIXELS = 8192 * 4352
 # Only files, and only formats that hold their own data: a playlist could fetch from anywhere.
@@ -121,11 +122,13 @@ class VideoReader:
 
     def _filtered(self, pictures: Iterable[Any]) -> Iterator[Any]:
         """The pictures, deinterlaced from the first interlaced one on, and mapped to BT.709 where they are not near."""
-        wide = [sdr_filter()] if self._stored_colours.is_wide else []
+        wide: list[tuple[str, Mapping[str, str]]] = []
         filters: Filters | None = None
         deinterlacing = False
         for picture in pictures:
             interlaced = self._deinterlace and picture.interlaced_frame and not deinterlacing
+            if self._stored_colours.is_wide and not wide:
+                wide = to_sdr(picture)
             if interlaced or (wide and filters is None):
                 if filters is not None:
                     yield from filters.push(None)

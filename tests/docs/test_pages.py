@@ -57,6 +57,16 @@ def test_the_picture_is_what_its_script_makes(tmp_path):
     assert np.abs(committed - made).mean() < 4, "the models changed: run `python docs/pictures.py`"
 
 
+def test_the_live_pages_animation_is_small_and_moves():
+    path = ROOT / "docs" / "images" / "live.webp"
+    assert path.stat().st_size < 400_000
+    with Image.open(path) as image:
+        assert image.n_frames >= 20
+        first = np.asarray(image.convert("RGB"), int)
+        image.seek(image.n_frames - 1)
+        assert np.abs(np.asarray(image.convert("RGB"), int) - first).mean() > 5
+
+
 def commands_in(page):
     """Every `portraitnet ...` of the page's shell blocks, as words, without comments and pipes."""
     for block in _FENCED.findall(page.read_text(encoding="utf-8")):

@@ -9,8 +9,7 @@ import skimage.data
 from PIL import Image
 
 from portraitnet.runtime import large, process
-from portraitnet.runtime.compositing.bands import Stretched, compose_band
-from portraitnet.runtime.compositing.composite import blend
+from portraitnet.runtime.compositing.bands import Stretched
 from portraitnet.runtime.geometry import resize
 from portraitnet.runtime.process import run
 
@@ -51,15 +50,8 @@ def test_stretching_by_bands_is_resizing():
     whole = resize(small, (500, 700))
     stretched = Stretched(small, (500, 700))
     parts = np.concatenate([stretched.rows(0, 200), stretched.rows(200, 500)])
-    assert np.abs(parts.astype(int) - whole).max() <= 6
-    assert np.abs(parts.astype(int) - whole).mean() < 1
-
-
-def test_a_band_is_composed_as_a_picture():
-    rng = np.random.default_rng(1)
-    image, background = rng.integers(0, 255, (2, 40, 60, 3), np.uint8)
-    alpha = rng.choice([0, 0, 255, 255, 77, 200], (40, 60)).astype(np.uint8)
-    assert (compose_band(image, background, alpha) == blend(image, background, alpha)).all()
+    assert np.abs(parts.astype(int) - whole).max() <= 1
+    assert np.abs(parts.astype(int) - whole).mean() < 0.3
 
 
 MEMORY = """
@@ -82,7 +74,7 @@ def test_a_large_picture_takes_little_more_than_itself(tmp_path, make_onnx, cont
     assert int(done.stdout) / 1024 < 190  # MiB; Pillow holds it in 107, and three copies would be 267
 
 
-def test_a_picture_wider_than_opencv_warps():
+def test_a_picture_of_forty_thousand_columns():
     small = np.random.default_rng(0).integers(0, 255, (2, 500), np.uint8)
     wide = Stretched(small, (4, 40_000)).rows(0, 4)
-    assert np.abs(wide.astype(int) - resize(small, (4, 40_000))).max() <= 6
+    assert np.abs(wide.astype(int) - resize(small, (4, 40_000))).max() <= 1

@@ -118,6 +118,7 @@ if rank == 0:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path):
     """Of unknown pixels, class weights, hard pixels, Dice and the boundary's unknown pixels alike."""
     cases = {

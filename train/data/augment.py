@@ -45,7 +45,8 @@ class Target(NamedTuple):
 
     @classmethod
     def of(cls, data: DataSpec, classes: Sequence[str]) -> Target:
-        """The target of a recipe's data and class names. Beyond the border lies background, or nobody knows what."""
+        """The target of a recipe's data and class names. Pixels beyond the border are background, or unknown
+        (IGNORE) where the classes have no background."""
         swapped = mirrored_classes(classes)
         changes = data.augment.swap_sides and swapped != tuple(range(len(classes)))
         outside = 0 if has_background(classes) else IGNORE
@@ -72,7 +73,7 @@ def augment(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Ten
 
 
 def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.Tensor:
-    """What to look at: batch x 4 (top, left, bottom, right), the whole picture or a person's head and upper body.
+    """The view of each picture, batch x 4 (top, left, bottom, right): all of it, or a person's head and upper body.
 
     `rects` are the pictures on their canvases, as (top, left, height, width). The crop is cut by its lower edge.
     """
@@ -82,14 +83,14 @@ def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.
     person = masks == 1
     first, last = _extent(person.any(2))
     length = last - first + 1
-    ends, tall, wide, off = draws.crop.unbind(1)
-    end = first + (length * (0.22 + 0.38 * ends)).clamp(min=24)
-    start = torch.maximum(top, end - (end - first) * (1.05 + 0.45 * tall))
+    lower_edge, headroom, breadth, offset = draws.crop.unbind(1)
+    end = first + (length * (0.22 + 0.38 * lower_edge)).clamp(min=24)
+    start = torch.maximum(top, end - (end - first) * (1.05 + 0.45 * headroom))
     rows = torch.arange(masks.shape[1], device=masks.device)
     upper = person & ((rows >= first[:, None]) & (rows < end[:, None]))[:, :, None]
     near, far = _extent(upper.any(1))
-    centre = (near + far + 1) / 2 + 0.1 * off * (far - near + 1)
-    half = (end - start) * (0.75 + 0.95 * wide) / 2
+    centre = (near + far + 1) / 2 + 0.1 * offset * (far - near + 1)
+    half = (end - start) * (0.75 + 0.95 * breadth) / 2
     crop = torch.stack(
         [start, torch.maximum(left, centre - half), torch.minimum(bottom, end), torch.minimum(right, centre + half)], 1
     )
@@ -108,15 +109,15 @@ def warp(
     (height, width), count = target.size, len(view)
     rows, columns = _pixel_centres(target.size, view.device)
     top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
-    tall, wide = height / (bottom - top), width / (right - left)
+    scale_y, scale_x = height / (bottom - top), width / (right - left)
     limit = GEOMETRIES[target.geometry]
-    tall, wide = torch.minimum(tall, limit * wide), torch.minimum(wide, limit * tall)
+    scale_y, scale_x = torch.minimum(scale_y, limit * scale_x), torch.minimum(scale_x, limit * scale_y)
 
     x = torch.where(draws.flip.view(-1, 1, 1), width - columns, columns.expand(count, height, width))
     shift = draws.shift.view(-1, 2, 1, 1)
     zoom = draws.zoom.view(-1, 1, 1)
-    x = (x - width / 2 - width * shift[:, 0]) / (wide * zoom)
-    y = (rows - height / 2 - height * shift[:, 1]) / (tall * zoom)
+    x = (x - width / 2 - width * shift[:, 0]) / (scale_x * zoom)
+    y = (rows - height / 2 - height * shift[:, 1]) / (scale_y * zoom)
     cosine, sine = (f(draws.angle).view(-1, 1, 1) for f in (torch.cos, torch.sin))
     source_x = cosine * x + sine * y + (left + right) / 2
     source_y = cosine * y - sine * x + (top + bottom) / 2
@@ -135,7 +136,7 @@ def warp(
 def paste(
     picture: torch.Tensor, labels: torch.Tensor, inside: torch.Tensor, canvases: Canvases, draws: Draws
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay the people of `canvases.paste_into` on patches of the background canvases that show nobody.
+    """Paste the people of `canvases.paste_into` onto patches of the background canvases without people.
 
     Soft outline, partly matched colour. A picture keeps its background where no free patch was found.
     """
@@ -169,19 +170,19 @@ def background_patches(
     """
     top, left, height, width = (side[:, None] for side in rects.float().unbind(1))
     shorter = torch.minimum(height, width)
-    tall, wide = ((shorter * (0.25 + 0.75 * uniforms[..., i])).floor().clamp(min=1) for i in (0, 1))
-    y = (top + uniforms[..., 2] * (height - tall)).floor()
-    x = (left + uniforms[..., 3] * (width - wide)).floor()
-    # An integral image over the foreground tells in four look-ups whether a rectangle is free of it.
+    patch_height, patch_width = ((shorter * (0.25 + 0.75 * uniforms[..., i])).floor().clamp(min=1) for i in (0, 1))
+    y = (top + uniforms[..., 2] * (height - patch_height)).floor()
+    x = (left + uniforms[..., 3] * (width - patch_width)).floor()
+    # With an integral image of the foreground, four look-ups count the foreground pixels of a rectangle.
     total = functional.pad((masks > 0).int().cumsum(1).cumsum(2), (1, 0, 1, 0))
     batch = torch.arange(len(masks), device=masks.device)[:, None]
 
     def at(row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
         return total[batch, row.long(), column.long()]
 
-    free = (at(y + tall, x + wide) - at(y, x + wide) - at(y + tall, x) + at(y, x)) == 0
+    free = (at(y + patch_height, x + patch_width) - at(y, x + patch_width) - at(y + patch_height, x) + at(y, x)) == 0
     first = free.int().argmax(1, keepdim=True)
-    corners = torch.stack([y, x, y + tall, x + wide], 2)
+    corners = torch.stack([y, x, y + patch_height, x + patch_width], 2)
     return corners.gather(1, first[..., None].expand(-1, 1, 4))[:, 0], free.any(1)
 
 
@@ -196,9 +197,9 @@ def edge_of(labels: torch.Tensor, thickness: int = 4) -> torch.Tensor:
         blur(foreground, gaussian(torch.full((len(labels),), 1.1, device=labels.device), _SMOOTHING)) > 0.5
     ).float()
     reach = thickness // 2
-    wide = functional.pad(smooth, (reach,) * 4, "replicate")
-    dilated = functional.max_pool2d(wide, 2 * reach + 1, 1)
-    eroded = -functional.max_pool2d(-wide, 2 * reach + 1, 1)
+    padded = functional.pad(smooth, (reach,) * 4, "replicate")
+    dilated = functional.max_pool2d(padded, 2 * reach + 1, 1)
+    eroded = -functional.max_pool2d(-padded, 2 * reach + 1, 1)
     edge = (dilated > eroded)[:, 0].to(torch.uint8)
     decides = reach + _SMOOTHING // 2
     doubtful = functional.max_pool2d(unknown.float()[:, None], 2 * decides + 1, 1, decides)[:, 0] > 0

@@ -13,7 +13,7 @@ from ..datasets import Source
 from ..recipe import SourceSpec
 from .cache import PictureCache
 
-ENOUGH = 2000  # pictures of a set that tell its classes' shares; they lie evenly through it
+ENOUGH = 2000  # pictures that are enough to estimate the class shares of a set; taken evenly from all of it
 
 
 @dataclass(frozen=True)

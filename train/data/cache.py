@@ -2,7 +2,7 @@
 
 A cache's folder is named after what it holds: every picture's and mask's path, size and time of change, the canvas,
 and the classes. Whatever changes, the name changes, so a stale cache is never read. Building one removes those that it
-replaces and those that nobody opened for a month, except what a running process still reads.
+replaces and those not opened for a month, except what a running process still reads.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ..datasets import OnCanvas, Source
 _VERSION = 2  # of the files' layout and of how pictures are read: part of every name
 _IMAGES, _MASKS, _RECTS = "images.bin", "masks.bin", "rects.bin"
 _READERS = "readers"  # folder of a lock for each process that reads the cache
-_KEPT_SECONDS = 30 * 24 * 3600  # that a cache nobody opens is kept
+_KEPT_SECONDS = 30 * 24 * 3600  # that an unopened cache is kept
 
 
 def default_folder() -> Path:
-    """Where caches lie unless told otherwise: portraitnet/pictures in the user's cache folder."""
+    """The default folder of caches: portraitnet/pictures in the user's cache folder."""
     return cache_folder("pictures")
 
 
@@ -68,8 +68,8 @@ class PictureCache:
         pixels = height * width
         image = np.fromfile(self.folder / _IMAGES, np.uint8, 3 * pixels, offset=3 * pixels * index)
         mask = np.fromfile(self.folder / _MASKS, np.uint8, pixels, offset=pixels * index)
-        top, left, tall, wide = (int(side) for side in self.rects[index])
-        return image.reshape(height, width, 3), mask.reshape(height, width), (top, left, tall, wide)
+        top, left, rows, columns = (int(side) for side in self.rects[index])
+        return image.reshape(height, width, 3), mask.reshape(height, width), (top, left, rows, columns)
 
     def mapped(self) -> tuple[np.ndarray, np.ndarray]:
         """Images count x height x width x 3 and labels count x height x width, mapped from disk."""
@@ -113,7 +113,7 @@ def open_cache(
 
 
 def _remove_unused(home: Path, pictures: str) -> None:
-    """Remove the caches of earlier states of the same pictures, and the long unopened of any, that nobody reads."""
+    """Remove caches that no process reads: of older states of these pictures, and any not opened for long."""
     limit = time.time() - _KEPT_SECONDS
     for folder in home.glob("*-*"):
         owner = folder.name.partition("-")[0]

@@ -67,7 +67,7 @@ def check_data(
         raise InputError(f"{root} is not a folder")
     found = recognise(root)
     if not kind and not found:
-        raise InputError(f"{root} is laid out like none of the known sets: {', '.join(LAYOUTS)}; see --help")
+        raise InputError(f"{root} has the layout of none of the known sets: {', '.join(LAYOUTS)}; see --help")
     if kind and kind not in LAYOUTS:
         raise InputError(f"unknown data set kind {kind!r}; known: {', '.join(LAYOUTS)}")
     kind = kind or found[0]
@@ -126,7 +126,7 @@ def _examine(
 
 
 def write_contact_sheet(path: Path, report: Report) -> None:
-    """Write pictures from all splits with their labels over them; below, the odd ones beside their masks."""
+    """Write pictures from all splits with their labels overlaid; below them the odd ones next to their masks."""
     count = _COLUMNS * _ROWS // max(len(report.sources), 1)
     tiles = []
     for split, source in report.sources.items():

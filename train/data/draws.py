@@ -24,7 +24,7 @@ class Draws(NamedTuple):
     shift: torch.Tensor  # x, y; shares of the input
     flip: torch.Tensor
     upper_body: torch.Tensor
-    crop: torch.Tensor  # uniforms: where it ends, how tall, how wide; and a normal: how far off centre
+    crop: torch.Tensor  # uniforms for the lower edge, headroom and width; a normal for the offset from the centre
     colour: torch.Tensor
     brightness: torch.Tensor
     contrast: torch.Tensor
@@ -124,18 +124,18 @@ def draw(
     if spec.texture_probability < 1:
         _leave_some(rng, values, spec.texture_probability)
     count = batch // world
-    mine = slice(rank * count, (rank + 1) * count)
-    tensors: dict[str, Any] = {key: _tensor(value[mine]) for key, value in values.items()}
+    own = slice(rank * count, (rank + 1) * count)
+    tensors: dict[str, Any] = {key: _tensor(value[own]) for key, value in values.items()}
     draws = Draws(
         **tensors,
         noise_seed=noise_seed,
-        first=mine.start,
+        first=own.start,
         batch=batch,
         changes_hls=any(around != (1, 1) for around in (spec.hue, spec.lightness, spec.saturation)),
         blur_reach=max((0, *spec.blur)) // 2,
         box_blur=spec.blur_kernel == "box",
     )
-    return Chosen(chosen[mine], behind[mine]), draws
+    return Chosen(chosen[own], behind[own]), draws
 
 
 def _choose(

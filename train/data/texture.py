@@ -68,11 +68,11 @@ def blur(picture: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     groups as there are pictures are far slower."""
     for axis in (2, 3):
         reach = kernels.shape[1] // 2
-        wide = functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), "replicate")
+        padded = functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), "replicate")
         length = picture.shape[axis]
         picture = torch.zeros_like(picture)
         for tap, weight in enumerate(kernels.unbind(1)):
-            picture += wide.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1)
+            picture += padded.narrow(axis, tap, length) * weight.view(-1, 1, 1, 1)
     return picture
 
 

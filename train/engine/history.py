@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ...runtime.console import console
 from ...runtime.files import write_beside
 from ..data.balance import ClassShares
 from ..recipe import RunSpec
@@ -44,14 +45,15 @@ class History:
             for path in (self.steps_csv, self.scores_csv):
                 _keep_until(path, first_step)
         self.bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.4f}  {task.fields[score]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            disable=not enabled,
+            console=console,
+            disable=not (enabled and console.is_terminal),
         )
         self.task = self.bar.add_task("train", total=run.steps, completed=first_step, loss=float("nan"), score="")
 
@@ -82,7 +84,7 @@ class History:
         metric = "/miou" if any(name.endswith("/miou") for name in scores) else "/fg_iou_per_image"
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if name.endswith(metric))
         self.bar.update(self.task, score=shown)
-        self.bar.console.print(f"step {step}: {shown}")
+        console.print(f"step {step}: {shown}")
 
     def _log(self, stage: str, values: Mapping[str, float], step: int) -> None:
         for logger in self.loggers:

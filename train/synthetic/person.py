@@ -111,7 +111,7 @@ def _cloth(rng: np.random.Generator, sheet: TileSheet) -> Material:
 
 
 def _paint_face(rng: np.random.Generator, skin: np.ndarray, hair: np.ndarray) -> np.ndarray:
-    """A face as seen from the front, laid once over the face ellipsoid: middle of the tile is its middle."""
+    """A face as seen from the front, mapped once onto the face ellipsoid, whose front is the tile's centre."""
     tile = textures.plain(rng, (int(skin[0]), int(skin[1]), int(skin[2])), 0.03)
     middle, dark = TILE // 2, (skin * 0.55).tolist()
     blush = np.zeros((TILE, TILE), np.float32)

@@ -116,7 +116,7 @@ def _things(
     upright: np.ndarray,
     spot: np.ndarray,
 ) -> list[Shape]:
-    """Furniture, windows, balls, plants, dummies: none of it is a person, some of it looks a little like one."""
+    """Furniture, windows, balls, plants, dummies: background, some of which resembles a person."""
     things: list[Shape] = []
     height, width = size
     for _ in range(int(rng.integers(0, 6))):

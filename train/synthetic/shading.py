@@ -52,7 +52,7 @@ def _lambert(n: list[np.ndarray], source: Light) -> np.ndarray:
 
 
 def _highlight(n: list[np.ndarray], source: Light) -> np.ndarray:
-    """Blinn's, with the eye taken to look along z everywhere: cheap, and nobody can tell at this size."""
+    """Blinn's specular term with the view direction fixed to z: cheaper, and no difference is visible at this size."""
     x, y, z = source.direction + (0, 0, -1)
     norm = max(float(np.sqrt(x * x + y * y + z * z)), 1e-6)
     facing = np.maximum((n[0] * np.float32(x) + n[1] * np.float32(y) + n[2] * np.float32(z)) / np.float32(norm), 0)

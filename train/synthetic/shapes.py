@@ -82,7 +82,7 @@ class Rays:
         return cls(x.astype(np.float32), y.astype(np.float32))
 
     def window(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> tuple[slice, slice]:
-        """Rows and columns whose rays may lie in the given ranges, with one pixel to spare."""
+        """Rows and columns whose rays may fall into the ranges, with a margin of one pixel."""
         rows = np.searchsorted(self.y, y_range) + (-1, 1)
         columns = np.searchsorted(self.x, x_range) + (-1, 1)
         return slice(max(rows[0], 0), max(rows[1], 0)), slice(max(columns[0], 0), max(columns[1], 0))

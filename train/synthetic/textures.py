@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 TILE = 128
-_STRIDE = TILE + 2  # each tile carries a border of its own far side, so that bilinear look-ups wrap
+_STRIDE = TILE + 2  # each tile has a border copied from its opposite side, so that bilinear look-ups wrap
 _WHITE = (255, 255, 255)
 
 Colour = tuple[int, int, int]
@@ -180,7 +180,7 @@ def night(rng: np.random.Generator) -> np.ndarray:
 
 
 def landscape(rng: np.random.Generator) -> np.ndarray:
-    """Sky over hills or house fronts; meant to be laid once over a wall or a window."""
+    """Sky over hills or house fronts; meant to cover a wall or a window without repeating."""
     high, low = np.array(random_colour(rng, 0.5), float), rng.uniform(170, 255, 3)
     ramp = np.linspace(0, 1, TILE)[:, None, None]
     tile = np.ascontiguousarray(np.broadcast_to(high * (1 - ramp) + low * ramp, (TILE, TILE, 3)), np.uint8)

@@ -5,8 +5,10 @@ from ai_edge_litert.interpreter import Interpreter
 from portraitnet.benchmarks.latency.layers import dense_layer, layers_of
 from portraitnet.benchmarks.latency.roofline import Limits, benchmark_roofline, slowest
 from portraitnet.benchmarks.reporting.table import read_csv
+from portraitnet.export import flatbuffer
 from portraitnet.runtime.backends import default_weights, open_backend
 from portraitnet.runtime.errors import InputError
+from portraitnet.runtime.shipped import find_model
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,14 @@ def test_the_results_name_every_layer_and_the_whole(tmp_path, layers):
     worst = [float(row["median_ms"]) for row in slowest(rows)]
     assert worst == sorted((float(r["median_ms"]) for r in rows[:-1]), reverse=True)[:5]
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_of_float16_belong_to_their_layers(tmp_path):
+    nano = find_model("nano")
+    assert flatbuffer.op_histogram(nano)["DEQUANTIZE float32"] > 10
+    rows = read_csv(benchmark_roofline([nano], tmp_path, threads=1, runs=1))
+    assert "DEQUANTIZE" not in {row["operator"] for row in rows}
+    assert float(rows[0]["median_ms"]) > 0
 
 
 def test_other_files_are_refused(tmp_path):

@@ -44,7 +44,7 @@ def adb(tmp_path):
         shutil.copy(Path(__file__).with_name("fake_adb.py"), folder)
         (folder / "devices.json").write_text(json.dumps(devices))
         program = folder / "adb"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/fake_adb.py" "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{folder}/fake_adb.py" "$@"\n')
         program.chmod(0o755)
         return Adb.find(program)
 
@@ -112,6 +112,7 @@ def test_the_tool_of_litert_2(adb, tool, tmp_path):
 def test_a_sustained_run_tells_when_it_throttles_and_the_rate_that_stays(adb, tool, tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 5))  # the stretches are told to last; here a look at the clock takes 5 s
     monkeypatch.setattr("portraitnet.benchmarks.phone.adb.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("portraitnet.benchmarks.phone.adb._HOT_WAIT", 0)  # this phone does not cool down
     program = adb(A1=phone("Pixel 8", litert=2, cool_calls=4, throttles=2.0, heat=2))
     outcome = run(program, plan(turns=1, sustained=1.0), tmp_path / "out", tool)
     rows = read_csv(outcome.sustained)

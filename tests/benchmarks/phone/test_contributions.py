@@ -65,7 +65,7 @@ def test_the_readme_shows_the_table_as_soon_as_there_is_a_row(tmp_path):
         ("Pixel 8.csv", {}, "name it maker-model.csv"),
         ("google-pixel-8.csv", {"median_ms": -1}, r"google-pixel-8\.csv, line 2: median_ms is '-1'"),
         ("google-pixel-8.csv", {"source": "a friend"}, "source 'a friend' is none of"),
-        ("google-pixel-8.csv", {"when": "", "versions": ""}, "tells its versions, when"),
+        ("google-pixel-8.csv", {"when": "", "versions": ""}, "states its versions, when"),
         ("google-pixel-8.csv", {"backend": "LiteRT NPU"}, "how much of the network it took"),
     ],
 )

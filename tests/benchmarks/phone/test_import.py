@@ -163,7 +163,8 @@ def test_reports_that_tell_too_little_ask_for_it(tmp_path):
 def test_other_files_are_one_line_and_leave_the_table_alone(tmp_path, name, content, message):
     with pytest.raises(InputError, match=message):
         read_results(write(tmp_path / name, content))
-    assert CliRunner().invoke(app, ["phone", "import", str(tmp_path / name), "--out", str(tmp_path / "out")]).exception
+    done = CliRunner().invoke(app, ["phone", "import", str(tmp_path / name), "--out", str(tmp_path / "out")])
+    assert isinstance(done.exception, InputError)
     assert not (tmp_path / "out").exists()
 
 

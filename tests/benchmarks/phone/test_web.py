@@ -1,5 +1,6 @@
 """`phone web`: what its server takes from pages, and the page itself in a phone-like browser."""
 
+import functools
 import http.client
 import json
 import re
@@ -225,7 +226,9 @@ def test_every_engine_times_shows_and_sends(engine, tmp_path):
 @built
 def test_the_command_serves_behind_its_secret_until_ctrl_c(tmp_path):
     command = [sys.executable, "-m", "portraitnet", "phone", "web", "--no-lan", "--port", "0", "--out", str(tmp_path)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds)
     try:
         address = server.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:")

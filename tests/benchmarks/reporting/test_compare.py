@@ -131,7 +131,7 @@ def test_one_round_proves_nothing(tmp_path, rounds):
 )
 def test_files_that_are_no_text_in_utf_8_are_named(tmp_path, content):
     (tmp_path / "odd.csv").write_bytes(content)
-    with pytest.raises(InputError, match=r"odd\.csv is no CSV of ours: it must be text in UTF-8"):
+    with pytest.raises(InputError, match=r"odd\.csv is not a results file: it must be text in UTF-8"):
         compare(tmp_path / "odd.csv", tmp_path / "odd.csv")
 
 

@@ -9,6 +9,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from portraitnet.runtime.media import tone
 from portraitnet.runtime.media.colour import SDR
 from portraitnet.runtime.media.images import load_image, load_rgba
 from portraitnet.runtime.media.video import VideoReader, VideoWriter
@@ -84,7 +85,7 @@ def test_a_profile_that_cannot_be_used_is_told(tmp_path, photo, caplog):
     assert "colour profile cannot be used" in caplog.text
 
 
-def make_hdr(path, transfer, levels, primaries=9, matrix=9):
+def make_hdr(path, transfer, levels, primaries=9, matrix=9, chroma=(512, 512)):
     """Grey bars, a code value (0..1 of the range) each, lossless in 10 bits."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx265", rate=30, options={"x265-params": "lossless=1:log-level=none"})
@@ -98,9 +99,7 @@ def make_hdr(path, transfer, levels, primaries=9, matrix=9):
         )
         rows = np.repeat(np.round(64 + 876 * np.asarray(levels)), 32).astype(np.uint16)
         frame = av.VideoFrame(stream.width, 64, "yuv420p10le")
-        for plane, row in zip(
-            frame.planes, (rows, np.full(len(rows) // 2, 512), np.full(len(rows) // 2, 512)), strict=True
-        ):
+        for plane, row in zip(frame.planes, (rows, *(np.full(len(rows) // 2, level) for level in chroma)), strict=True):
             padded = np.zeros((plane.height, plane.line_size // 2), np.uint16)
             padded[:, : len(row)] = row
             plane.update(padded.tobytes())
@@ -114,6 +113,40 @@ def make_hdr(path, transfer, levels, primaries=9, matrix=9):
 @pytest.mark.parametrize("tags", [(18, 9, 9), (16, 9, 9), (14, 9, 9), (1, 12, 1)], ids=["HLG", "PQ", "2020", "P3"])
 def test_what_is_no_standard_range_is_mapped_to_it(tmp_path, tags):
     assert VideoReader(make_hdr(tmp_path / "in.mkv", tags[0], [0, 1], *tags[1:])).colours == SDR
+
+
+def test_the_table_gives_the_picture_of_the_direct_way_to_one_level(tmp_path, monkeypatch):
+    path = make_hdr(tmp_path / "in.mkv", 18, np.linspace(0, 1, 24), chroma=(430, 560))
+    by_table = next(iter(VideoReader(path))).image.astype(int)
+    with monkeypatch.context() as patch:
+        patch.setattr(tone, "_mapped", None)  # it is not worked out again
+        assert (next(iter(VideoReader(path))).image == by_table).all()
+
+    def read_only(*_):
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(tone, "_write", read_only)
+    monkeypatch.setattr(tone, "cache_folder", lambda name: tmp_path / "none")
+    direct = next(iter(VideoReader(path))).image
+    assert np.abs(by_table - direct).max() <= 1
+    assert np.ptp(direct) > 200
+
+
+def test_hdr_with_transparency_keeps_it(tmp_path):
+    with av.open(str(tmp_path / "in.mov"), "w") as output:
+        stream = output.add_stream("prores_ks", rate=30, options={"profile": "4444"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva444p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = 18, 9, 9, 1
+        frame = av.VideoFrame(64, 48, "yuva444p10le")
+        for plane, level in zip(frame.planes, (700, 512, 512, 300), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, level, "<u2").tobytes())
+        frame.color_trc, frame.color_primaries, frame.colorspace, frame.color_range = 18, 9, 9, 1
+        frame.pts, frame.time_base = 0, Fraction(1, 30)
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    found = next(iter(VideoReader(tmp_path / "in.mov")))
+    assert np.abs(found.rgba[..., 3].astype(int) - round(255 * 300 / 1023)).max() <= 1
 
 
 def test_hdr_becomes_sdr_and_says_so(tmp_path):

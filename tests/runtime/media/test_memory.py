@@ -34,5 +34,7 @@ def test_frames_are_made_of_the_memory_that_others_left():
 
 def test_elsewhere_it_does_nothing(monkeypatch):
     monkeypatch.setattr("portraitnet.runtime.media.memory.sys.platform", "win32")
-    monkeypatch.setattr("portraitnet.runtime.media.memory.ctypes.CDLL", None)
+    opened = []
+    monkeypatch.setattr("portraitnet.runtime.media.memory.ctypes.CDLL", opened.append)
     keep_freed_memory()
+    assert opened == []

@@ -111,7 +111,7 @@ def test_a_class_without_a_pixel_is_told(sound, capsys):
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"), [("", "laid out like none"), ("vocc", "unknown data set kind"), ("voc", "it is not laid out")]
+    ("kind", "message"), [("", "the layout of none"), ("vocc", "unknown data set kind"), ("voc", "it is not laid out")]
 )
 def test_a_folder_that_is_no_data_set(tmp_path, kind, message):
     with pytest.raises(InputError, match=message):

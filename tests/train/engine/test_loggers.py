@@ -1,8 +1,8 @@
 import csv
 import sys
+from types import ModuleType
 
 import pytest
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.history import History, read_history
@@ -19,16 +19,20 @@ def log(folder, first_step, loggers, steps):
         history.scores(steps, {"people/miou": 0.25, "selection": 0.25})
 
 
-def events(folder):
+def events(folder, monkeypatch):
+    # By this name TensorBoard leaves TensorFlow out, which takes 15 seconds to load.
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.notf", ModuleType("notf"))
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
     loader = EventFileLoader(str(next((folder / "tensorboard").glob("events*"))))
     return {(v.tag, e.step): v.tensor.float_val[0] for e in loader.Load() for v in e.summary.value}
 
 
-def test_steps_and_scores_reach_every_logger_at_its_interval(tmp_path):
+def test_steps_and_scores_reach_every_logger_at_its_interval(tmp_path, monkeypatch):
     log(tmp_path, 0, ["tensorboard", "csv"], 6)
     assert [row["loss"] for row in read_history(tmp_path / "steps.csv")] == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
     assert read_history(tmp_path / "scores.csv") == [{"step": 6, "people/miou": 0.25, "selection": 0.25}]
-    found = events(tmp_path)
+    found = events(tmp_path, monkeypatch)
     assert {key: value for key, value in found.items() if key[0] == "train/loss"} == {
         ("train/loss", 0): 1.5,
         ("train/loss", 2): 3.5,

@@ -1,0 +1,109 @@
+"""The page where only Chromium can be driven: downloads, WebGPU, blocked requests."""
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitnet.benchmarks.page.browsers import CHROMIUM, Chromium
+from portraitnet.export.graph import DeployedGraph
+from portraitnet.export.tflite_export import export_tflite
+from portraitnet.runtime.metrics import iou
+from portraitnet.runtime.segmenter import Segmenter
+from portraitnet.runtime.shipped import default_weights, find_model
+from portraitnet.runtime.web.server import DIST, PageServer, resources
+from portraitnet.tests.runtime.web.page import READY, choose, says, settled, show, status
+from portraitnet.tests.serving import serving
+from portraitnet.train.engine.checkpoint import load_checkpoint
+from portraitnet.train.predict import describe
+
+pytestmark = [
+    pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is not built: make web"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+def test_what_is_saved_has_its_transparency_and_nothing_of_the_room(driver, address, portrait, tmp_path):
+    browser = Chromium(driver=driver)
+    browser.open(address)
+    browser.wait(READY)
+    show(browser, portrait)
+    settled(browser, lambda: choose(browser, "none"))
+    browser.click("#both")  # the comparison is only to look at
+    with browser.page.expect_download() as download:
+        browser.click("#save")
+    download.value.save_as(tmp_path / "cut.png")
+    cut = np.array(Image.open(tmp_path / "cut.png"))
+    assert cut.shape == (512, 512, 4)
+    assert cut[cut[..., 3] == 0].max() == 0
+    alpha = Segmenter.load(find_model("nano"), refine=True).alpha_bytes(portrait[1]).astype(int)
+    assert np.abs(cut[..., 3] - alpha).mean() < 2
+    assert browser.errors == []
+    browser.close()
+
+
+def test_a_recording_plays_and_shows_no_room(driver, address, clip, tmp_path):
+    browser = Chromium(driver=driver)
+    browser.open(address)
+    browser.wait(READY)
+    choose(browser, "#208060")
+    browser.set_files("#file", clip)
+    browser.wait("window.portraitnet?.frames > 2")
+    browser.click("#record")
+    browser.wait("document.getElementById('record').getAttribute('aria-pressed') == 'true'")
+    browser.evaluate("new Promise((done) => setTimeout(done, 2500))")
+    with browser.page.expect_download() as download:
+        browser.click("#record")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) > 3
+    assert np.abs(frames[-1][3, 3].astype(int) - (0x20, 0x80, 0x60)).max() < 20
+    browser.close()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_float_model_runs_by_webgpu_and_agrees(driver, portrait, tmp_path, precision):
+    """On a GPU made of software, which browsers bring for tests: slow, but the real shaders."""
+    model = find_model("nano")  # ships with float16 weights
+    if precision == "fp32":
+        trained = load_checkpoint(default_weights().with_suffix(".safetensors"))
+        model = tmp_path / "float.tflite"
+        export_tflite(DeployedGraph(trained.model), describe(trained), model, precision)
+    segmenter = Segmenter.load(model)
+    software = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
+    browser = Chromium(driver=driver, flags=software)
+    with serving(PageServer(resources([model]))) as server:
+        browser.open(server.url)
+        browser.wait(READY)
+        browser.page.locator("summary").click()
+        browser.page.select_option("#processor", "gpu")
+        says(browser, "WebGPU", 120)
+        show(browser, portrait)
+        assert "WebGPU" in browser.evaluate("window.portraitnet.processor")
+        found = np.array(browser.evaluate("Array.from(window.portraitnet.alpha)"), np.float32)
+        browser.close()
+    wanted = segmenter.small_alpha(portrait[1])[1]
+    found = found.reshape(wanted.shape)
+    assert iou(found > 0.5, wanted > 0.5) > 0.98
+    assert np.abs(found - wanted).mean() < 0.01
+
+
+def test_a_way_that_fails_gives_place_to_the_next_which_is_said(driver, address, portrait):
+    browser = Chromium(driver=driver, service_workers="block")  # whose requests the route would not see
+    browser.page.route("**/litert_wasm_threaded_internal.js", lambda route: route.abort())
+    browser.open(address)
+    browser.wait(READY)
+    assert "1 thread, relaxed SIMD" in status(browser)
+    show(browser, portrait)
+    assert "not 2 threads" in browser.evaluate("document.getElementById('statistics').textContent")
+    browser.close()
+
+
+def test_a_browser_without_webassembly_is_told(driver, address):
+    browser = Chromium(driver=driver)
+    browser.page.add_init_script("delete globalThis.WebAssembly")
+    browser.open(address)
+    says(browser, "lacks WebAssembly")
+    browser.close()
