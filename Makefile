@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 JOBS ?= 2
 STAMP = $(VENV)/.portraitnet-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 mediapipe clean
+.PHONY: demo test quick lint docs benchmark setup web web-speed kotlin android-api android-benchmark d8 arm64 mediapipe npu clean
 
 demo: setup  ## train, export, run and benchmark on what ships; ends with demo-report/index.html
 	$(BIN)/portraitnet demo --out $(OUT)
@@ -124,6 +124,13 @@ mediapipe: $(MEDIAPIPE)/bin/python  ## what the test needs that opens `export --
 
 $(MEDIAPIPE)/bin/python: | setup
 	$(BIN)/python -m venv $(MEDIAPIPE) && $(MEDIAPIPE)/bin/pip install --quiet --disable-pip-version-check mediapipe
+
+# Qualcomm's compiler for its NPUs, which lies in ONNX Runtime's plug-in for them (MIT, and Qualcomm's own terms).
+NPU = $(CACHE)/npu
+npu: $(NPU)/onnxruntime_qnn  ## what the tests of `export --npu qualcomm:...` need, on Linux with an x86-64 processor
+
+$(NPU)/onnxruntime_qnn: | setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(NPU) onnxruntime-qnn
 
 setup: $(STAMP)
 	@# The venv may be shared by several clones: point it at this one (seconds, no download).

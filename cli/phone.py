@@ -12,7 +12,8 @@ from .run import comma_separated
 
 phone_app = typer.Typer(
     no_args_is_help=True,
-    help="Latency on phones: `web` (any phone's browser), `adb` (Android, by cable), `import` (files they wrote).",
+    help="Latency on phones: `web` (any phone's browser), `adb` (Android, by cable), `aihub` (Qualcomm's racks), "
+    "`import` (files they wrote).",
 )
 Out = Annotated[Path, typer.Option(help="Folder whose phones.csv the results join.")]
 
@@ -111,13 +112,48 @@ def adb_command(
         print(f"sustained: {outcome.sustained}")
 
 
+@phone_app.command("aihub")
+def aihub_command(
+    devices: Annotated[str, typer.Option(help="AI Hub's phones by name: 'Samsung Galaxy S25,Google Pixel 9'.")],
+    models: Annotated[list[Path] | None, typer.Argument(help=".tflite or .onnx files, or mobile, which ships.")] = None,
+    on: Annotated[str, typer.Option(help="What may run the model: all, cpu, gpu, npu.")] = "all",
+    out: Out = Path("benchmark-results"),
+) -> None:
+    """Time models on phones in Qualcomm's racks, with your account there. The models are uploaded to Qualcomm.
+
+    Needs pip install 'portraitnet[aihub]' and your token: qai-hub configure --api_token TOKEN. The result says which
+    processor ran how many of the operators.
+    """
+    from ..benchmarks.phone.aihub_jobs import find_devices, open_client, time_on_hub
+    from ..benchmarks.phone.readings import join
+    from ..runtime.backends import find_model
+    from ..runtime.console import console
+
+    client = open_client()
+    files = [find_model(model) for model in models or [Path("mobile")]]
+    phones = find_devices(client, comma_separated(devices))
+    problems: list[str] = []
+    count = 0
+    with console.status("waiting for AI Hub's phones"):
+        for row in time_on_hub(client, files, phones, on, problems.append):
+            path = join(out, [row])
+            count += 1
+            console.print(f"{row['machine']}: {row['model']} {row['backend']} {float(str(row['median_ms'])):.2f} ms")
+    for line in problems:
+        print(f"note: {line}")
+    if not count:
+        raise InputError("no job gave a result; see the notes above")
+    print(f"{count} results: {path}")
+
+
 @phone_app.command("import")
 def import_command(
     files: Annotated[
-        list[Path], typer.Argument(help="JSON of the Android app, a latency CSV, AI Hub's perf.yaml, Xcode's report.")
+        list[Path],
+        typer.Argument(help="The app's JSON, a latency CSV, AI Hub's perf.yaml, LiteRT-CLI's log, Xcode's report."),
     ],
-    device: Annotated[str, typer.Option(help="Device name, for files that do not tell (Xcode's report).")] = "",
-    model: Annotated[str, typer.Option(help="Model name, for files that do not tell (Xcode's report).")] = "",
+    device: Annotated[str, typer.Option(help="Device name, for files that do not tell (Xcode's, LiteRT-CLI's).")] = "",
+    model: Annotated[str, typer.Option(help="Model name, for files that do not tell (Xcode's, LiteRT-CLI's).")] = "",
     out: Out = Path("benchmark-results"),
 ) -> None:
     """Put results that phones or other computers wrote into the same table."""

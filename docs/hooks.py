@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 # Page on the site -> its source in the repository.
 OUTSIDE = {
     "android.md": "android_demo/README.md",
+    "ios.md": "ios_demo/README.md",
     "models.md": "runtime/weights/README.md",
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",

@@ -53,7 +53,7 @@ FORMATS = {
         Format("onnx", ".onnx", ("fp32", "fp16", "int8", "w8a32"), ("onnx", "onnxruntime")),
         Format("tflite", ".tflite", tuple(PRECISIONS), _TFLITE_TOOLS),
         Format("mediapipe", ".mediapipe.tflite", ("fp32", "fp16", "w8a32"), _TFLITE_TOOLS),
-        Format("coreml", ".mlpackage", ("fp32", "fp16", "int8"), ("coremltools",)),
+        Format("coreml", ".mlpackage", ("fp32", "fp16", "int8", "w8a32"), ("coremltools",)),
         Format("executorch", ".pte", ("fp32", "int8"), ("executorch",)),
     )
 }

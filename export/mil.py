@@ -27,7 +27,8 @@ _MAX_ELEMENTS = 1 << 28
 class MilBackend:
     """A runtime Backend over an .mlpackage. Raises InputError for what is not a whole program of ours.
 
-    A grayscale output is given as values / 255 before the rounding to bytes that CoreML ends with.
+    A grey output of bytes is given as values / 255 before the rounding that CoreML ends with. A program that takes
+    several input sizes runs at any of them.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,6 +45,8 @@ class MilBackend:
             (self._input,), (self._output,) = ([n.name for n in function.inputs], list(self._block.outputs))
         except (KeyError, ValueError) as error:
             raise InputError(f"{path} is not an ML program with one input and one output") from error
+        image = self.spec.description.output[0].type.imageType
+        self._bytes = self.contract.task == "portrait" and image.colorSpace == image.GRAYSCALE
         self._constants: dict[str, Any] = {}
         for operation in self._block.operations:
             if operation.type == "const":
@@ -57,7 +60,13 @@ class MilBackend:
     def run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 N x height x width x 3 -> float32 N x height x width x (1 or classes), 0..1."""
         scores = np.concatenate([self._run_one(picture) for picture in batch])
-        return scores / np.float32(255) if self.contract.task == "portrait" else scores
+        return scores / np.float32(255) if self._bytes else scores
+
+    def input_sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every input that the program states; its default first."""
+        image = self.spec.description.input[0].type.imageType
+        stated = [(one.height, one.width) for one in image.enumeratedSizes.sizes]
+        return list(dict.fromkeys([(image.height, image.width), *stated]))
 
     def operators(self) -> list[str]:
         """Names of the operators that compute, in order."""
@@ -248,6 +257,7 @@ _OPERATORS = {
     "sigmoid_hard": lambda given: (given["alpha"] * given["x"] + given["beta"]).clamp(0, 1),
     "clip": lambda given: given["x"].clamp(given["alpha"], given["beta"]),
     "sigmoid": lambda given: torch.sigmoid(given["x"]),
+    "silu": lambda given: functional.silu(given["x"]),
     "softmax": lambda given: torch.softmax(given["x"], given["axis"]),
     "reduce_mean": lambda given: given["x"].mean(tuple(given["axes"].tolist()), keepdim=bool(given["keep_dims"])),
     "reduce_sum": lambda given: given["x"].sum(tuple(given["axes"].tolist()), keepdim=bool(given["keep_dims"])),

@@ -1,8 +1,8 @@
 """Ahead-of-time compilation for phones' NPUs, by LiteRT's own tool and the compiler of each chip's maker.
 
-The makers' compilers are packages of their own (`ai-edge-litert-sdk-...`). None of them was at hand where this was
-written: what is checked here is the choice of chips and the line that says what is missing; the call to the compiler
-follows LiteRT's interface and has not been run by us.
+The makers' compilers are packages of their own (`ai-edge-litert-sdk-...`). They download the makers' libraries while
+they are installed, and install empty where that fails, which this module tells. Qualcomm's libraries also lie in the
+package onnxruntime-qnn: with those the step was run here. Nothing that was compiled has run on a phone for us.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Sequence
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..runtime.errors import InputError
 from ..runtime.files import write_folder_beside
+from .quiet import quiet
 
 # Maker -> the module of its compiler; the package's name is the same with dashes.
 MAKERS = {
@@ -25,6 +30,10 @@ MAKERS = {
     "google_tensor": "ai_edge_litert_sdk_google_tensor",
     "samsung": "ai_edge_litert_sdk_samsung",
 }
+_QNN = "onnxruntime_qnn"  # has Qualcomm's libraries too
+_LIBRARIES = {"qualcomm": "libQnnHtp.so"}  # by which a folder of LD_LIBRARY_PATH is known
+# LiteRT's plug-in for Qualcomm is linked with the library for audio, which it never calls and that package lacks.
+_UNUSED, _IN_ITS_PLACE = "libQnnLpai.so", "libQnnSystem.so"
 _ALL = "ALL"  # of each maker's list: no chip
 
 
@@ -56,18 +65,25 @@ def parse_chips(text: str) -> list[Chip]:
 
 
 def require_compilers(chips: Sequence[Chip]) -> None:
-    """Raise InputError, with the command that installs it, when a maker's compiler is not installed."""
+    """Raise InputError, with the command that installs it, when a maker's compiler is not at hand."""
     for maker in dict.fromkeys(chip.maker for chip in chips):
+        if _libraries_elsewhere(maker):
+            continue
+        package = MAKERS[maker].replace("_", "-")
+        other = f", or pip install --no-deps {_QNN.replace('_', '-')}" if maker == "qualcomm" else ""
         if importlib.util.find_spec(MAKERS[maker]) is None:
-            package = MAKERS[maker].replace("_", "-")
-            raise InputError(f"the NPU compiler of {maker} is not installed: pip install {package}")
+            raise InputError(f"the NPU compiler of {maker} is not installed: pip install {package}{other}")
+        if not _sdk_libraries(maker):
+            raise InputError(
+                f"{package} is installed without {maker}'s libraries, which it downloads while it is installed: "
+                f"pip install --force-reinstall --no-cache-dir {package}, where its download is allowed{other}"
+            )
 
 
 def compile_for_npus(model: Path, chips: Sequence[Chip], out: Path) -> dict[str, str]:
-    """Compile the .tflite `model` for each chip into the folder `out`; what the compiler tells of each, by chip.
+    """Compile the .tflite `model` for each chip into the folder `out`; how much of it each NPU takes, by chip.
 
-    The report, which says how much of the network each NPU takes, is also written as report.json. Raises InputError
-    when a compiler is missing or refuses the network.
+    The same is written as report.json. Raises InputError when a compiler is missing or refuses the network.
     """
     require_compilers(chips)
     from ai_edge_litert.aot.aot_compile import aot_compile
@@ -75,13 +91,81 @@ def compile_for_npus(model: Path, chips: Sequence[Chip], out: Path) -> dict[str,
     report = {}
     with write_folder_beside(out) as folder:
         for chip in chips:
-            result = aot_compile(str(model), output_dir=str(folder), target=_target(chip))
-            if result.failed_backends:
-                raise InputError(f"{model.name} does not compile for {chip}: {result.failed_backends[0][1]}")
-            result.export(folder, model.stem)
-            report[str(chip)] = " ".join(result.compilation_report().split())
+            with tempfile.TemporaryDirectory() as scratch, _libraries_on_path(chip.maker), quiet():
+                result = aot_compile(str(model), output_dir=scratch, target=_target(chip))
+                if result.failed_backends:
+                    raise InputError(
+                        f"{model.name} does not compile for {chip}: {_reason(result.failed_backends[0][1])}"
+                    )
+                result.export(folder, model.stem)
+                report[str(chip)] = _residency(result.compilation_report())
         (folder / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     return report
+
+
+def _residency(text: str) -> str:
+    """One line of LiteRT's report: operators on the NPU, of all, and in how many pieces."""
+    found = re.findall(r"(\d+) / (\d+) ops offloaded to (\d+) partitions?", text)
+    if not found:
+        return " ".join(text.split())
+    taken, total, pieces = (sum(int(part[place]) for part in found) for place in range(3))
+    return f"{taken} of {total} operators on the NPU, in {pieces} {'piece' if pieces == 1 else 'pieces'}"
+
+
+def _reason(error: str) -> str:
+    """The line that says most in the log that LiteRT's message names, or the message; the log is removed."""
+    named = re.search(r"See (\S+\.error) for details", str(error))
+    log = Path(named.group(1)) if named else None
+    if log is None or not log.is_file():
+        return " ".join(str(error).split())
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    log.unlink()
+    for sign in ("Cannot load library", "Could not load shared library", "ERROR", "FATAL"):
+        for line in reversed(lines):
+            if sign in line:
+                return line.lstrip("└ ")[:300]
+    return " ".join(str(error).split())
+
+
+def _sdk_libraries(maker: str) -> bool:
+    """Whether the maker's installed package holds the libraries; asking it prints where they are not."""
+    with quiet():
+        try:
+            folder = importlib.import_module(MAKERS[maker]).path_to_sdk_libs()
+        except NotImplementedError as error:  # on another system than the maker's libraries are for
+            raise InputError(f"{MAKERS[maker].replace('_', '-')}: {error}") from error
+    return folder is not None and Path(folder).is_dir()
+
+
+def _libraries_elsewhere(maker: str) -> list[Path]:
+    """Folders with the maker's libraries beside its own package: LD_LIBRARY_PATH, and onnxruntime-qnn."""
+    if maker not in _LIBRARIES:
+        return []
+    folders = [Path(one) for one in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if one]
+    spec = importlib.util.find_spec(_QNN)
+    folders += [Path(one) for one in (spec.submodule_search_locations or ())] if spec else []
+    return [folder for folder in folders if (folder / _LIBRARIES[maker]).is_file()]
+
+
+@contextmanager
+def _libraries_on_path(maker: str) -> Iterator[None]:
+    """Within the context, LiteRT's compiler finds the libraries that are not in the maker's package."""
+    before = os.environ.get("LD_LIBRARY_PATH")
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in _libraries_elsewhere(maker):
+            os.environ["LD_LIBRARY_PATH"] = os.pathsep.join([str(folder), *([before] if before else [])])
+            if not (folder / _UNUSED).exists():
+                # Under another's name it is the library that is loaded already: nothing new.
+                (Path(scratch) / _UNUSED).symlink_to((folder / _IN_ITS_PLACE).resolve())
+                os.environ["LD_LIBRARY_PATH"] += f"{os.pathsep}{scratch}"
+            break
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop("LD_LIBRARY_PATH", None)
+            else:
+                os.environ["LD_LIBRARY_PATH"] = before
 
 
 def _models(maker: str) -> list[str]:

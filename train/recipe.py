@@ -171,7 +171,8 @@ class RunSpec:
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
     ema_decay: Fraction = 0.998  # 0: none
-    rounded_activations: bool = False  # quantization-aware: for a last, short run at a low learning rate
+    # w8a8: weights and activations rounded as int8 rounds them, for a last, short run at a low learning rate
+    quantization: Literal["none", "w8a8"] = "none"
     evaluate_every: Count = 500  # steps; 0: after each of run.epochs
     checkpoint_every: Positive = 100
     log_every: Positive = 10
@@ -179,6 +180,8 @@ class RunSpec:
     def __post_init__(self) -> None:
         if not (self.evaluate_every or self.epochs):
             raise InputError("run.evaluate_every is 0, after each epoch, but run.epochs is not set")
+        if self.compile and self.quantization != "none":
+            raise InputError(f"run.compile does not go with run.quantization={self.quantization}; set it to false")
 
 
 @dataclass(frozen=True)

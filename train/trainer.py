@@ -20,7 +20,7 @@ from .engine.checkpoint import save_checkpoint
 from .engine.distributed import gather, mean_over_processes, synchronize_batch_norm
 from .engine.ema import WeightAverage
 from .engine.optimizer import build_optimizer
-from .engine.rounding import rounded_activations
+from .engine.quantization import FakeQuantization
 from .engine.run_folder import BEST, LAST
 from .engine.schedule import make_scheduler
 from .engine.state import RunState, flatten_optimizer, restore_optimizer
@@ -58,6 +58,7 @@ class Trainer:
         self.scheduler = make_scheduler(self.optimizer, recipe.optimizer, recipe.run.steps, self.step)
         self.model, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
         self.average = WeightAverage(network, recipe.run.ema_decay)
+        self.quantization = FakeQuantization(network) if recipe.run.quantization == "w8a8" else None
         if state:
             self._restore(state)
         self.normalize = Normalize().to(fabric.device)
@@ -80,7 +81,7 @@ class Trainer:
         run, limit = self.recipe.run, self.recipe.optimizer.gradient_clip
         # Dropout depends on the seed and the step alone, as the pictures do: a resumed run repeats it.
         torch.manual_seed(_seed_of_step(run.seed, self.step, self.fabric.global_rank))
-        with rounded_activations(self.model) if run.rounded_activations else nullcontext():
+        with self.quantization.applied() if self.quantization else nullcontext():
             losses = batch_losses(
                 self.model,
                 self.normalize,
@@ -97,6 +98,8 @@ class Trainer:
         self.wrapped_optimizer.zero_grad()
         self.scheduler.step()
         self.average.update(self.network, self.step)
+        if self.quantization:
+            self.quantization.ranges = mean_over_processes(self.quantization.ranges)
         # Only now: to read them is to wait for the device, which has the whole step to do by then.
         values = means.tolist()
         if not math.isfinite(values[0]):
@@ -113,6 +116,7 @@ class Trainer:
             self.average.module.state_dict(),
             flatten_optimizer(self.optimizer),
             self.fabric.strategy.precision.state_dict(),
+            {"ranges": self.quantization.ranges} if self.quantization else {},
         )
 
     def save_weights(self, out: Path, scores: Mapping[str, float]) -> None:
@@ -133,6 +137,8 @@ class Trainer:
             self.average.module.load_state_dict(state.average)
             restore_optimizer(self.optimizer, state.optimizer)
             self.fabric.strategy.precision.load_state_dict(state.scaler)
+            if self.quantization:
+                self.quantization.ranges.copy_(state.quantization["ranges"])
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"the saved state does not fit this recipe's network: {reason}") from error

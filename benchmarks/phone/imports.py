@@ -1,10 +1,10 @@
 """`portraitnet phone import`: results that a phone or another computer wrote, into the one table.
 
-Four kinds of file: the Android app's JSON (its sustained run goes into a table of its own), a latency CSV of
-`portraitnet benchmark` (a Mac's, say), perf.yaml of Qualcomm's AI Hub Models, and a Core ML performance report exported
-by Xcode. Apple documents no format for the last; it is taken as JSON in which durations stand under names that hold
-"prediction" and "load", with a median inside, in a unit that the name or a field next to it
-states. We have not seen a real one.
+Five kinds of file: the Android app's JSON (its sustained run goes into a table of its own), a latency CSV of
+`portraitnet benchmark` (a Mac's, say), perf.yaml of Qualcomm's AI Hub Models, what LiteRT-CLI's `litert benchmark`
+printed (.log, .txt), and a Core ML performance report exported by Xcode. Apple documents no format for the last; it is
+taken as JSON in which durations stand under names that hold "prediction" and "load", with a median inside, in a unit
+that the name or a field next to it states. We have not seen a real one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from ...runtime.errors import InputError
 from ..reporting.table import read_csv
 from .aihub import read_perf
+from .litert_cli import read_litert_cli
 from .readings import MAX_ROWS, checked_row, plain_text
 from .sustained import checked_stretch
 
@@ -36,6 +37,8 @@ def read_results(path: Path, device: str = "", model: str = "") -> list[dict[str
         text = path.read_text(encoding="utf-8")
         if path.suffix in (".yaml", ".yml"):
             return read_perf(path, text)
+        if path.suffix in (".log", ".txt"):
+            return [read_litert_cli(path, text, device, model)]
         report = json.loads(text)
     except InputError:
         raise

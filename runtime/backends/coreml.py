@@ -46,6 +46,8 @@ class CoreMLBackend:
         from PIL import Image
 
         result = self.model.predict({self._input: Image.fromarray(picture)})[self._output]
-        if isinstance(result, Image.Image):  # a portrait's alpha comes as a grey picture
+        if isinstance(result, Image.Image):  # a portrait's alpha comes as a grey picture, of floats or of bytes
+            if result.mode == "F":
+                return np.asarray(result, np.float32)[..., None]
             return np.asarray(result.convert("L"), np.float32)[..., None] / 255
         return np.asarray(result, np.float32).reshape(*self.contract.size, -1)

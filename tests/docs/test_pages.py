@@ -107,9 +107,10 @@ def test_a_link_out_of_docs_publishes_the_file_and_a_broken_one_fails(tmp_path, 
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / "docs" / "hooks.py", tmp_path / "docs")
-    for name in ("android_demo", "runtime/weights"):
+    for name in ("android_demo", "ios_demo", "runtime/weights"):
         (tmp_path / name).mkdir(parents=True)
-    stubs = "android_demo/README.md", "runtime/weights/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"
+    apps = "android_demo/README.md", "ios_demo/README.md"
+    stubs = *apps, "runtime/weights/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"
     for name in (*stubs, "README.md", "table.csv"):
         (tmp_path / name).write_text("a,b\n1,2\n")
     (tmp_path / "docs" / "index.md").write_text(f"# Title\n\n[link]({link})\n")

@@ -17,6 +17,7 @@ from .weights import read_safetensors, write_safetensors
 
 _FOLDER = re.compile(r"step-(\d{8})")
 _TENSORS = ("model", "average", "optimizer")
+_QUANTIZATION = "quantization"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class RunState:
     average: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]  # as `flatten_optimizer` gives it
     scaler: dict[str, Any] = field(default_factory=dict)  # of the gradients, with float16
+    quantization: dict[str, torch.Tensor] = field(default_factory=dict)  # of quantization-aware training
 
 
 def save_state(folder: Path, state: RunState) -> None:
@@ -37,9 +39,10 @@ def save_state(folder: Path, state: RunState) -> None:
     A kill at any moment leaves the previous state or the new one, both whole.
     """
     with write_folder_beside(folder / f"step-{state.step:08d}") as fresh:
-        for name in _TENSORS:
+        for name in (*_TENSORS, *([_QUANTIZATION] if state.quantization else [])):
             write_safetensors(fresh / f"{name}.safetensors", getattr(state, name), {})
         facts = {"step": state.step, "best": state.best, "scaler": state.scaler}
+        facts[_QUANTIZATION] = bool(state.quantization)
         (fresh / "state.json").write_text(json.dumps(facts), encoding="utf-8")
     for old in _states(folder)[:-1]:
         shutil.rmtree(old)
@@ -54,7 +57,8 @@ def load_state(folder: Path) -> RunState | None:
     try:
         facts = json.loads((newest / "state.json").read_text(encoding="utf-8"))
         step, best, scaler = int(facts["step"]), facts["best"], dict(facts.get("scaler", {}))
-        tensors = {name: read_safetensors(newest / f"{name}.safetensors")[0] for name in _TENSORS}
+        names = (*_TENSORS, *([_QUANTIZATION] if facts.get(_QUANTIZATION) else []))
+        tensors = {name: read_safetensors(newest / f"{name}.safetensors")[0] for name in names}
         return RunState(step, None if best is None else float(best), scaler=scaler, **tensors)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error

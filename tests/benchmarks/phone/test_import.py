@@ -185,3 +185,46 @@ def test_the_table_does_not_grow_for_ever(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="holds 2 results; move it away"):
         join(tmp_path, [checked_row(ROW)])
     assert len(read_csv(tmp_path / "phones.csv")) == 2
+
+
+SUMMARY = """INFO: Replacing 122 out of 124 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions
+INFO: [./litert/tools/benchmark_litert_model.h:72]
+========== BENCHMARK RESULTS ==========
+INFO: [./litert/tools/benchmark_litert_model.h:73] Model initialization: 5.76 ms
+INFO: [./litert/tools/benchmark_litert_model.h:73] Warmup (first):       1.90 ms
+INFO: [./litert/tools/benchmark_litert_model.h:73] Warmup (avg):         0.95 ms (526 runs)
+INFO: [./litert/tools/benchmark_litert_model.h:73] Inference (avg):      0.94 ms (50 runs)
+"""
+WHOLE = SUMMARY + "INFO: count=9 first=1 avg=9 std=1 median=9\nINFO: count=50 first=1 avg=940 std=12 median=930\n"
+
+
+def test_a_log_of_litert_cli_whole_or_shortened_to_its_summary(tmp_path):
+    log = write(tmp_path / "bench.log", SUMMARY)
+    arguments = ["phone", "import", str(log), "--out", str(tmp_path), "--device", "Pixel 9", "--model", "nano"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    (row,) = read_csv(tmp_path / "phones.csv")
+    assert (float(row["median_ms"]), row["conditions"]) == (0.94, "the average, not the median")
+    assert (row["backend"], row["residency"], row["runs"], row["source"]) == ("CPU", "122/124 in 1", "50", "LiteRT-CLI")
+    (row,) = read_results(write(tmp_path / "whole.txt", WHOLE), "Pixel 9", "nano")
+    assert (row["median_ms"], row["conditions"], row["cold_start_ms"]) == (0.93, "", pytest.approx(7.66))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        (SUMMARY, ("", ""), "add --device and --model"),
+        (SUMMARY.partition("\n")[2], ("Pixel 9", "nano"), "does not say which processor ran"),
+        (SUMMARY.partition("\n")[0], ("Pixel 9", "nano"), "Replacing"),
+        ("nothing\n", ("Pixel 9", "nano"), "does not say which processor ran"),
+    ],
+)
+def test_a_log_that_tells_too_little_gives_no_figure(tmp_path, text, names, message):
+    with pytest.raises(InputError, match=message):
+        read_results(write(tmp_path / "bench.log", text), *names)
+
+
+def test_a_gpu_in_a_log_is_named_by_its_delegate(tmp_path):
+    text = SUMMARY.replace("TfLiteXNNPackDelegate", "LiteRt GPU accelerator")
+    (row,) = read_results(write(tmp_path / "bench.log", text), "Pixel 9", "nano")
+    assert row["backend"] == "GPU"
