@@ -44,7 +44,7 @@ def matte_errors(alpha: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     steepness = np.square(_steepness(found) - _steepness(wanted))
     apart = np.abs(np.subtract(*_connectedness(found, wanted)))
     band = unknown_band(truth)
-    errors = {}
+    errors: dict[str, float] = {}
     for ending, where in (("", np.ones_like(band)), ("_band", band)):
         errors |= {
             f"sad{ending}": _sum(difference[where]) / 1000,

@@ -103,7 +103,10 @@ LAYOUTS: dict[str, Layout] = {
     # Nothing marks it: that grey values are true alpha is for the user to say.
     "alpha_folder": Layout(lambda r, s, c: AlphaFolder(r, s.split, s.holdout, s.test_share), _HASHED, ()),
 }
-_RENDERED = {"synthetic": Synthetic, "synthetic_mattes": SyntheticMattes}
+_RENDERED: dict[str, Callable[[tuple[int, int], str, int], Source]] = {
+    "synthetic": Synthetic,
+    "synthetic_mattes": SyntheticMattes,
+}
 
 
 def source_kinds() -> list[str]:
