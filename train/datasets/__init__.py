@@ -8,7 +8,18 @@ from pathlib import Path
 
 from ...runtime.errors import InputError
 from ..recipe import SourceSpec
-from .base import PORTRAIT_CLASSES, FileSource, Item, OnCanvas, Source, Subset, has_alpha, is_portrait, select
+from .base import (
+    PORTRAIT_CLASSES,
+    FileSource,
+    Item,
+    OnCanvas,
+    SoftMasks,
+    Source,
+    Subset,
+    has_alpha,
+    is_portrait,
+    select,
+)
 from .cityscapes import Cityscapes
 from .eg1800 import Eg1800Clova, Eg1800Original, Eg1800PortraitNet
 from .folder import AlphaFolder, Folder
@@ -23,6 +34,7 @@ __all__ = [
     "Item",
     "Layout",
     "OnCanvas",
+    "SoftMasks",
     "Source",
     "Subset",
     "has_alpha",

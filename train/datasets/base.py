@@ -81,6 +81,33 @@ def has_alpha(source: Source) -> TypeGuard[SoftSource]:
     return isinstance(source, SoftSource) and source.soft
 
 
+class SoftMasks:
+    """A data set whose canvases hold true alpha, 0..255, in place of labels; `read` gives labels as before."""
+
+    def __init__(self, source: SoftSource) -> None:
+        self.source, self.classes = source, source.classes
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def name(self, index: int) -> str:
+        return self.source.name(index)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self.source.files(index)
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.source.read(index)
+
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return self.source.alpha_on_canvas(index, canvas)
+
+
+def labels_on_canvas(source: Source, mask: np.ndarray) -> np.ndarray:
+    """Labels of what a set's canvas holds beside the picture."""
+    return (mask > HALF).astype(np.uint8) if isinstance(source, SoftMasks) else mask
+
+
 class FileSource:
     """A Source over Items; subclasses fill `items` and say how a mask file becomes labels.
 
