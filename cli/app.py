@@ -36,6 +36,7 @@ _EXTRAS = {
     "export": ["onnx", "onnxscript", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorflow"],
     "executorch": ["executorch"],
     "report": ["matplotlib", "skimage", "jinja2"],
+    "matting": ["pymatting", "numba"],
     "api": ["fastapi", "uvicorn", "prometheus_client", "python_multipart"],
 }
 

@@ -1,4 +1,4 @@
-"""How good it is: `portraitnet benchmark accuracy`, `fairness`, `edges`, `flicker`, and `runs`, the log of training."""
+"""How good it is: `portraitnet benchmark accuracy`, `fairness`, `edges`, `mattes`, `flicker`; and `runs`, a log."""
 
 from __future__ import annotations
 
@@ -58,6 +58,29 @@ def edges_command(
     print_results(path, table)
 
 
+def mattes_command(
+    models: Models = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with images/ and masks/ that are alpha; may be given several times."),
+    ] = None,
+    rendered: Annotated[int, typer.Option(min=0, help="Rendered portraits, whose alpha is exact.")] = 24,
+    matting: Annotated[bool, typer.Option(help="Closed-form matting too: seconds for each picture.")] = True,
+    out: Out = RESULTS,
+) -> None:
+    """SAD, MSE, Grad and Conn of alpha: without refinement, with edge refinement, and with matting."""
+    from rich.progress import Progress
+
+    from ..benchmarks.quality.mattes import benchmark_mattes, table
+
+    if not (data or rendered):
+        raise InputError("there is nothing to measure on: give --data, or --rendered above 0")
+    contestants = default_models(models)
+    with Progress() as progress:
+        path = benchmark_mattes(contestants, data or [], rendered, matting, out, progress)
+    print_results(path, table)
+
+
 def flicker_command(
     data: Data,
     models: Models = None,
@@ -103,6 +126,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "accuracy": accuracy_command,
     "fairness": fairness_command,
     "edges": edges_command,
+    "mattes": mattes_command,
     "flicker": flicker_command,
     "runs": runs_command,
 }

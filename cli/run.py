@@ -81,6 +81,9 @@ def run_command(
     threads: Threads = 2,
     device: Device = "auto",
     edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
+    matting: Annotated[
+        bool, typer.Option("--matting", help="Pictures: finer hair, by closed-form matting; seconds for each.")
+    ] = False,
     smooth: Annotated[bool, typer.Option(help="Hold a video's outline still where it only trembles.")] = True,
     sound: Annotated[bool, typer.Option(help="Keep a video's sound.")] = True,
     deinterlace: Annotated[str, typer.Option(help="auto: interlaced frames alone; off.")] = "auto",
@@ -128,6 +131,7 @@ def run_command(
         deinterlace=deinterlace == "auto",
         encoder=encoder,
         quality=quality,
+        matting=matting,
     )
     print(_told(summary, time.perf_counter() - STARTED))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -10,26 +12,44 @@ from PIL import Image
 
 from .compositing.bands import Stretched, bands
 from .compositing.composite import Background, blend, shows_fringe
-from .compositing.fringe import without_fringe
 from .media.colour import to_srgb
 from .media.images import open_image, save_image
-from .segmenter import Segmenter
 
 LARGE = 20_000_000  # pixels from which a picture is done here
 _SMALL = 2048  # longer side of the copy on which everything is found
 
 
-def run_large(source: Path, target: Path, segmenter: Segmenter, scene: Background, output: str, quality: int) -> None:
-    """The result of `source` (opaque RGB) at `target`: `output` is composite, mask, cutout or foreground."""
+class Wanted(Protocol):
+    """What is made of a picture: composite, mask, cutout or foreground, and how well it is compressed."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def quality(self) -> int: ...
+
+
+def run_large(
+    source: Path,
+    target: Path,
+    find_alpha: Callable[[np.ndarray], np.ndarray],
+    clean: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    scene: Background,
+    wanted: Wanted,
+) -> None:
+    """The result of `source` (opaque RGB) at `target`.
+
+    `find_alpha` gives the alpha (uint8) of a picture, `clean` the person's own colours in it.
+    """
+    output = wanted.output
     picture = open_image(source)
     size = picture.height, picture.width
     factor = max(1, -(-max(size) // _SMALL))
     small = np.asarray(to_srgb(picture.reduce(factor), source).convert("RGB"))
-    alpha = segmenter.alpha_bytes(small)
+    alpha = find_alpha(small)
     stretched = Stretched(alpha, size)
     result = Image.new("L", picture.size) if output in ("mask", "cutout") else picture
     cleaned = shows_fringe(scene) or output != "composite"
-    change = Stretched(cv2.subtract(without_fringe(small, alpha), small, dtype=cv2.CV_16S), size) if cleaned else None
+    change = Stretched(cv2.subtract(clean(small, alpha), small, dtype=cv2.CV_16S), size) if cleaned else None
     plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
     for top, bottom in bands(size[0]):
         share = stretched.rows(top, bottom)
@@ -47,4 +67,4 @@ def run_large(source: Path, target: Path, segmenter: Segmenter, scene: Backgroun
             result.paste(Image.fromarray(share), (0, top))
     if output == "cutout":
         picture.putalpha(result)
-    save_image(target, result if output == "mask" else picture, quality)
+    save_image(target, result if output == "mask" else picture, wanted.quality)

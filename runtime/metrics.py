@@ -10,6 +10,7 @@ freqw_iou           mean IoU over K classes, weighted by their share of the trut
 boundary_iou        IoU of the bands within 2 % of the diagonal from the outlines (Cheng et al., 2021), per picture
 edge_band_iou       IoU of all pixels within 3 % of the diagonal from the true outline
 ghosts              share of pixels with alpha 0.2 to 0.8 farther than 2 % of the diagonal from the true outline
+sad, mse, grad, conn  errors of alpha where the true one is known: see matte_metrics.py
 flicker             mean change of alpha between frames, farther than 2 % of the diagonal from where the truth moved
 """
 
@@ -22,6 +23,8 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+
+from .matte_metrics import matte_errors
 
 IGNORE = 255
 
@@ -111,6 +114,7 @@ class SegmentationScores:
     boundary: list[float] = field(default_factory=list)
     ghost: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    mattes: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
     def of(cls, classes: Sequence[str]) -> SegmentationScores:
@@ -120,10 +124,18 @@ class SegmentationScores:
     def __post_init__(self) -> None:
         self.confusion = np.zeros((self.classes, self.classes), np.int64)
 
-    def add(self, name: str, prediction: np.ndarray, truth: np.ndarray, alpha: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        prediction: np.ndarray,
+        truth: np.ndarray,
+        alpha: np.ndarray | None = None,
+        true_alpha: np.ndarray | None = None,
+    ) -> None:
         """Count one picture: `prediction` and `truth` are label arrays of one height x width.
 
         `alpha` (uint8, 0..255, of that size) is what a portrait would be composited with; `ghosts` needs it.
+        `true_alpha` is what it should be; the errors of mattes need both.
         """
         if prediction.shape != truth.shape:
             raise ValueError(f"{name}: prediction {prediction.shape} and truth {truth.shape} differ in size")
@@ -138,6 +150,8 @@ class SegmentationScores:
             self.boundary.append(boundary_iou(found, wanted))
         if alpha is not None:
             self.ghost.append(ghosts(alpha, truth))
+            if true_alpha is not None:
+                self.mattes.append(matte_errors(alpha, true_alpha))
 
     @property
     def per_image(self) -> list[float]:
@@ -151,6 +165,7 @@ class SegmentationScores:
         self.fg_iou += other.fg_iou
         self.boundary += other.boundary
         self.ghost += other.ghost
+        self.mattes += other.mattes
         self.confusion += other.confusion
 
     def iou_per_class(self) -> np.ndarray:
@@ -183,6 +198,8 @@ class SegmentationScores:
             }
         if self.ghost:
             scores["ghosts"] = float(np.mean(self.ghost))
+        if self.mattes:
+            scores |= {key: float(np.mean([errors[key] for errors in self.mattes])) for key in self.mattes[0]}
         if self.classes > 2:
             scores |= {
                 "miou": _mean(self.iou_per_class()),

@@ -15,6 +15,7 @@ import numpy as np
 
 from .compositing.composite import Background, Cutout, cut_out, parse_background, shows_fringe
 from .compositing.fringe import spread_colours, without_fringe
+from .compositing.matting import check_matting, matted_alpha, own_colours
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
 from .large import LARGE, run_large
@@ -57,6 +58,7 @@ class Options:
     deinterlace: bool = True
     encoder: str = "fast"
     quality: int = QUALITY
+    matting: bool = False
 
     @property
     def transparent(self) -> bool:
@@ -78,13 +80,15 @@ def run(
     deinterlace: bool = True,
     encoder: str = "fast",
     quality: int = QUALITY,
+    matting: bool = False,
 ) -> Summary:
     """Process files and folders; `out` is a file for one input file, else a folder; see `plan` for names.
 
     `segmenter` may be a function that opens one for the plan: it is called once the inputs are known to be good.
     `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255), `cutout` (RGBA) or
-    `foreground` (the person's colours on black). `smooth` holds a video's alpha still where it only trembles. Nothing
-    starts when two results would share a name, or one would replace an input, or (without `overwrite`) an existing
+    `foreground` (the person's colours on black). `smooth` holds a video's alpha still where it only trembles.
+    `matting` finds alpha and foreground of pictures by closed-form matting, in seconds for each. Nothing starts when
+    two results would share a name, or one would replace an input, or (without `overwrite`) an existing
     file. A file that cannot be read does not stop the others: InputError, at the end, names those that failed.
     """
     scene = parse_background(background)
@@ -92,11 +96,17 @@ def run(
         output = "cutout"
     if encoder not in ENCODERS:
         raise InputError(f"encoder {encoder!r} is none of {', '.join(ENCODERS)}")
-    options = Options(background, output, sound, smooth, deinterlace, encoder, quality)
+    if matting:
+        check_matting()
+    options = Options(background, output, sound, smooth, deinterlace, encoder, quality, matting)
     planned = plan(inputs, out, output, background, overwrite, skip_existing, recursive)
+    if matting and planned.has_video:
+        raise InputError("--matting is for pictures; leave it out for videos")
     done_before = tuple(job.target for job in planned.done_before)
     if not planned.jobs:
         return Summary((), done_before, 0, 0, 0.0)
+    if matting:
+        notice("matting takes seconds for each picture; its very first use compiles for a minute")
     opened = segmenter if isinstance(segmenter, Segmenter) else segmenter(planned)
     written, failed, frames, videos = [], [], 0, 0
     started = time.perf_counter()
@@ -127,11 +137,23 @@ def run(
 
 def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) -> None:
     if opaque_pixels(job.source) >= LARGE:
-        run_large(job.source, job.target, segmenter, scene, options.output, options.quality)
+        run_large(job.source, job.target, _alpha_finder(segmenter, options), _cleaner(options), scene, options)
         return
     picture = load_rgba(job.source)
-    alpha = _with_own(segmenter.alpha_bytes(on_white(picture)), picture)
+    alpha = _with_own(_alpha_finder(segmenter, options)(on_white(picture)), picture)
     save_image(job.target, _result(_colours(picture), alpha, scene, options), options.quality)
+
+
+def _alpha_finder(segmenter: Segmenter, options: Options) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the alpha of a still."""
+    if not options.matting:
+        return segmenter.alpha_bytes
+    return lambda image: matted_alpha(image, segmenter.alpha_bytes(image))
+
+
+def _cleaner(options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What takes the old background's colours out of a picture with this alpha."""
+    return own_colours if options.matting else without_fringe
 
 
 def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, advance: Callable[[Job], None]) -> int:
@@ -160,9 +182,10 @@ def _result(
     """What is written: alpha itself for masks, else uint8 RGB or RGBA."""
     if options.output == "mask":
         return alpha
+    clean = _cleaner(options)
     if options.output == "composite":
-        return scene.compose(without_fringe(image, alpha) if shows_fringe(scene) else image, alpha, seconds)
-    person = cut_out(without_fringe(image, alpha), alpha)
+        return scene.compose(clean(image, alpha) if shows_fringe(scene) else image, alpha, seconds)
+    person = cut_out(clean(image, alpha), alpha)
     if options.output == "foreground":
         return spread_colours(person)[..., :3]
     return person

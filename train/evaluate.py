@@ -14,7 +14,7 @@ from ..runtime.metrics import IGNORE, SegmentationScores
 from ..runtime.segmenter import Segmenter
 from .data.choice import cover_classes, spread
 from .data.sheets import errors, overlay, paint, tile, write_sheet
-from .datasets import Source, recognise
+from .datasets import Source, has_alpha, recognise
 
 
 def evaluate(
@@ -23,13 +23,16 @@ def evaluate(
     on_picture: Callable[[], object] = lambda: None,
     limit: int = 0,
 ) -> SegmentationScores:
-    """Score every picture of `source` at its own size; `limit` keeps the first so many."""
+    """Score every picture of `source` at its own size; `limit` keeps the first so many.
+
+    Where the set knows true alpha, the errors of the alpha that compositing would use are measured as well.
+    """
     scores = SegmentationScores.of(source.classes)
     for index in range(min(limit or len(source), len(source))):
         image, truth = source.read(index)
         if segmenter.contract.task == "portrait":
             labels, alpha = segmenter.labels_and_alpha(image)
-            scores.add(source.name(index), labels, truth, alpha)
+            scores.add(source.name(index), labels, truth, alpha, source.alpha(index) if has_alpha(source) else None)
         else:
             scores.add(source.name(index), segmenter.labels(image), truth)
         on_picture()

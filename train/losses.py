@@ -28,8 +28,10 @@ class Losses(NamedTuple):
     dice: torch.Tensor
     auxiliary: torch.Tensor
     distillation: torch.Tensor
+    matte: torch.Tensor
 
 
+_BAND, _LEVELS = 4, 4  # of the matte loss: reach of the edge band in pixels; levels of the pyramid
 _EXPONENT = 0.3  # of the exponential cross entropy: the best of its paper
 
 
@@ -138,6 +140,28 @@ def soft_dice_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
 
 
+def matte_loss(logits: torch.Tensor, matte: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """L1 distance of the foreground's probability from true alpha, and of their Laplacian pyramids, in the edge band.
+
+    `matte` is uint8 batch x H x W; only pictures that are `soft` (batch) count. The band are the pixels within 4 of
+    both alpha below 1 and alpha above 0. A coarse pixel counts for those that it stands for (Hou and Liu, 2019).
+    """
+    truth = matte.to(logits.dtype)[:, None] / 255
+    side = 2 * _BAND + 1
+    band = (functional.max_pool2d(truth, side, 1, _BAND) > 0) & (-functional.max_pool2d(-truth, side, 1, _BAND) < 1)
+    band = (band & soft.view(-1, 1, 1, 1)).to(logits.dtype)
+    difference = ((1 - logits.softmax(1)[:, :1]) - truth) * band
+    total = difference.abs().sum()
+    for level in range(_LEVELS):
+        if min(difference.shape[2:]) < 2:
+            break
+        smaller = functional.avg_pool2d(difference, 2, ceil_mode=True)
+        grown = functional.interpolate(smaller, size=difference.shape[2:], mode="bilinear", align_corners=False)
+        total = total + 4**level * (difference - grown).abs().sum()
+        difference = smaller
+    return _mean(total, band.sum())
+
+
 def portrait_losses(
     augmented: Logits,
     original: Logits | None,
@@ -146,10 +170,13 @@ def portrait_losses(
     spec: LossSpec,
     class_weights: torch.Tensor | None = None,
     target: torch.Tensor | None = None,
+    matte: torch.Tensor | None = None,
+    soft: torch.Tensor | None = None,
 ) -> Losses:
     """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None).
 
     `target` are a teacher's logits for the plain view: the distillation loss draws the augmented view's to them.
+    `matte` and `soft` are what `matte_loss` takes.
     """
 
     def judge(logits: torch.Tensor) -> torch.Tensor:
@@ -158,7 +185,7 @@ def portrait_losses(
     def diverge(teacher: torch.Tensor) -> torch.Tensor:
         return consistency_loss(augmented.mask, teacher, spec.temperature, spec.kl_mean)
 
-    consistency = edge_loss = jaccard = dice = auxiliary = distillation = augmented.mask.new_zeros(())
+    consistency = edge_loss = jaccard = dice = auxiliary = distillation = alpha = augmented.mask.new_zeros(())
     mask_loss = judge(augmented.mask)
     if original is not None:
         mask_loss = mask_loss + judge(original.mask)
@@ -173,7 +200,9 @@ def portrait_losses(
         auxiliary = judge(augmented.auxiliary)
     if target is not None:
         distillation = diverge(target.to(augmented.mask.dtype))
+    if spec.matte and matte is not None and soft is not None:
+        alpha = matte_loss(augmented.mask, matte, soft)
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
-    total = total + spec.distillation * distillation
-    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation)
+    total = total + spec.distillation * distillation + spec.matte * alpha
+    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation, alpha)

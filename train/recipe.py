@@ -128,6 +128,7 @@ class LossSpec:
     edge: NonNegative = 0.1
     jaccard: NonNegative = 0.0  # soft IoU of the foreground, per picture
     dice: NonNegative = 0.0  # soft Dice of every class, over the batch
+    matte: NonNegative = 0.0  # distance of alpha from the true one in the edge band, in sets that know it
     auxiliary: NonNegative = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints of frozen teachers, used round-robin on the plain views
     distillation: NonNegative = 2.0  # KL divergence from the teacher's probabilities

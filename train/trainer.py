@@ -105,7 +105,10 @@ class Trainer:
         if not math.isfinite(values[0]):
             self._refuse(losses, batch)
         self.step += 1
-        return dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
+        shown = dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
+        if not self.recipe.loss.matte:
+            del shown["matte"]  # the columns of older runs, which are resumed
+        return shown
 
     def state(self) -> RunState:
         """Everything that steps change."""
@@ -177,7 +180,9 @@ def batch_losses(
     original = model(view(batch.original)) if recipe.loss.consistency else None
     target = teacher(view(batch.original)) if teacher is not None else None
     labels, edge = batch.labels.long(), batch.edge.long()
-    return portrait_losses(augmented, original, labels, edge, recipe.loss, class_weights, target)
+    return portrait_losses(
+        augmented, original, labels, edge, recipe.loss, class_weights, target, batch.matte, batch.soft
+    )
 
 
 def _seed_of_step(seed: int, step: int, rank: int) -> int:

@@ -14,6 +14,6 @@ from ..constants import SHARED
 BLACK, WHITE = SHARED["levels"]["black"], SHARED["levels"]["white"]  # alpha that becomes 0 and 255; linear in between
 
 
-def levels(alpha: np.ndarray) -> np.ndarray:
-    """float32 height x width, 0..1 -> uint8 height x width, 0..255."""
-    return cv2.convertScaleAbs(np.maximum(alpha - np.float32(BLACK), 0), alpha=255 / (WHITE - BLACK))
+def levels(alpha: np.ndarray, black: float = BLACK, white: float = WHITE) -> np.ndarray:
+    """float32 height x width, 0..1 -> uint8 height x width, 0..255: `black` becomes 0, `white` 255."""
+    return cv2.convertScaleAbs(np.maximum(alpha - np.float32(black), 0), alpha=255 / (white - black))

@@ -279,3 +279,39 @@ def test_a_picture_keeps_its_own_transparency(tmp_path, segmenter, person):
     result = np.asarray(Image.open(tmp_path / "x.png"))
     assert not result[:, :40].any()
     assert result[40, 45, 3] == 255
+
+
+@pytest.mark.parametrize("background", ["none", "#0000ff", "blur"])
+def test_matting_of_pictures(folder, tmp_path, segmenter, person, background, monkeypatch):
+    pytest.importorskip("pymatting")
+    asked = []
+
+    def half(image, alpha):
+        asked.append(alpha)
+        return alpha // 2
+
+    monkeypatch.setattr("portraitnet.runtime.process.matted_alpha", half)
+    monkeypatch.setattr("portraitnet.runtime.process.own_colours", lambda image, alpha: image)
+    run([folder / "a.png"], segmenter, tmp_path / "out.png", background=background, matting=True)
+    found = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+    assert len(asked) == 1
+    inside = asked[0] == 255
+    if background == "none":
+        assert (found[inside][:, 3] == 127).all()
+    elif background == "#0000ff":
+        assert np.abs(found[inside] - (0.5 * person[0][inside] + (0, 0, 127))).mean() < 6
+
+
+def test_matting_is_for_pictures(folder, tmp_path, segmenter):
+    pytest.importorskip("pymatting")
+    with pytest.raises(InputError, match="--matting is for pictures"):
+        run([folder], segmenter, tmp_path / "out", matting=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_large_pictures_are_matted_too(folder, tmp_path, segmenter, monkeypatch):
+    pytest.importorskip("pymatting")
+    monkeypatch.setattr("portraitnet.runtime.process.LARGE", 1)
+    monkeypatch.setattr("portraitnet.runtime.process.matted_alpha", lambda image, alpha: np.full_like(alpha, 77))
+    run([folder / "a.png"], segmenter, tmp_path / "out.png", output="mask", matting=True)
+    assert (load_mask(tmp_path / "out.png") == 77).all()

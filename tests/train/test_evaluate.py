@@ -3,8 +3,9 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.contract import Contract
+from portraitnet.runtime.matte_metrics import matte_errors
 from portraitnet.runtime.segmenter import Segmenter
-from portraitnet.train.datasets.folder import Folder
+from portraitnet.train.datasets.folder import AlphaFolder, Folder
 from portraitnet.train.evaluate import evaluate, write_worst_cases
 
 
@@ -43,3 +44,13 @@ def test_the_sheet_shows_the_worst_first_with_its_errors_in_colour(tmp_path, fol
 def test_a_set_of_no_pictures_has_no_score(folder_set):
     with pytest.raises(ValueError, match="no picture"):
         evaluate(Segmenter(Brightness()), Folder(folder_set, "val", 0.0)).summary()
+
+
+def test_errors_of_alpha_are_measured_where_the_true_one_is_known(folder_set):
+    hard = evaluate(Segmenter(Brightness()), Folder(folder_set), limit=2).summary()
+    assert "sad" not in hard
+    source = AlphaFolder(folder_set)
+    soft = evaluate(Segmenter(Brightness()), source, limit=2)
+    expected = [matte_errors(Segmenter(Brightness()).alpha_bytes(source.read(i)[0]), source.alpha(i)) for i in (0, 1)]
+    assert soft.summary()["sad"] == pytest.approx(np.mean([errors["sad"] for errors in expected]))
+    assert soft.summary()["grad_band"] > 0

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ...runtime.geometry import GEOMETRIES, LETTERBOX, PAD_VALUE
 from ...runtime.metrics import IGNORE, has_background
-from ..datasets.base import mirrored_classes
+from ..datasets.base import HALF, mirrored_classes
 from ..recipe import DataSpec
 from .draws import Canvases, Draws, RawBatch
 from .texture import blur, gaussian, random_texture
@@ -25,7 +25,8 @@ _SMOOTHING = 5  # pixels, of the blur that smooths a mask before its outline is 
 class Batch(NamedTuple):
     """What a network is trained on: uint8 batch x 3 x H x W pictures, uint8 batch x H x W labels and boundary.
 
-    `original` has the geometry of `augmented`, but its own colours.
+    `original` has the geometry of `augmented`, but its own colours. `matte` is true alpha, uint8 batch x H x W, of the
+    pictures that are `soft` (batch); None where no loss asks for it.
     """
 
     augmented: torch.Tensor
@@ -33,6 +34,8 @@ class Batch(NamedTuple):
     labels: torch.Tensor
     edge: torch.Tensor
     names: list[str]
+    matte: torch.Tensor | None = None
+    soft: torch.Tensor | None = None
 
 
 class Target(NamedTuple):
@@ -55,8 +58,17 @@ class Target(NamedTuple):
 
 def make_batch(raw: RawBatch, target: Target) -> Batch:
     """The batch of a step, on the device where `raw` is."""
-    augmented, original, labels = augment(raw.canvases, raw.draws, target)
-    return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge_of(labels), raw.names)
+    canvases, soft = raw.canvases, raw.canvases.soft
+    matte = None
+    if soft is not None:
+        alpha = canvases.masks
+        labels = torch.where(soft.view(-1, 1, 1), (alpha > HALF).to(torch.uint8), alpha)
+        canvases = canvases._replace(masks=labels)
+        matte = warp_alpha(alpha, canvases, raw.draws, target)
+        soft = soft.index_fill(0, canvases.paste_into, False)  # a pasted outline is not the matte's
+    augmented, original, labels = augment(canvases, raw.draws, target)
+    edge = edge_of(labels)
+    return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge, raw.names, matte, soft)
 
 
 def augment(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -106,6 +118,25 @@ def warp(
 
     Returns the pictures (PAD_VALUE outside the view), their labels (target.outside there), and where the view is.
     """
+    source_x, source_y, inside = _places(view, draws, target)
+    picture = _sample(canvases.images, source_x, source_y)
+    picture = torch.where(inside[:, None], picture, torch.full_like(picture, PAD_VALUE))
+    nearest = _grid(source_x, source_y, canvases.masks.shape[1:])
+    labels = functional.grid_sample(canvases.masks[:, None].float(), nearest, "nearest", "border", False)[:, 0]
+    labels = labels.to(torch.uint8)
+    if target.mirrored:
+        labels = torch.where(draws.flip.view(-1, 1, 1), _renamed(labels, target.mirrored), labels)
+    return picture, labels.where(inside, torch.full_like(labels, target.outside)), inside
+
+
+def warp_alpha(alpha: torch.Tensor, canvases: Canvases, draws: Draws, target: Target) -> torch.Tensor:
+    """Alpha (uint8 batch x H x W, on the canvases) where `augment` puts the picture; 0 outside."""
+    source_x, source_y, inside = _places(upper_body(canvases.masks, canvases.rects, draws), draws, target)
+    return (_sample(alpha[..., None], source_x, source_y)[:, 0].round() * inside).to(torch.uint8)
+
+
+def _places(view: torch.Tensor, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """For each pixel of the target: x and y on its canvas, and whether they lie inside the view."""
     (height, width), count = target.size, len(view)
     rows, columns = _pixel_centres(target.size, view.device)
     top, left, bottom, right = (side.view(-1, 1, 1) for side in view.unbind(1))
@@ -122,15 +153,7 @@ def warp(
     source_x = cosine * x + sine * y + (left + right) / 2
     source_y = cosine * y - sine * x + (top + bottom) / 2
     inside = (source_x >= left) & (source_x < right) & (source_y >= top) & (source_y < bottom)
-
-    picture = _sample(canvases.images, source_x, source_y)
-    picture = torch.where(inside[:, None], picture, torch.full_like(picture, PAD_VALUE))
-    nearest = _grid(source_x, source_y, canvases.masks.shape[1:])
-    labels = functional.grid_sample(canvases.masks[:, None].float(), nearest, "nearest", "border", False)[:, 0]
-    labels = labels.to(torch.uint8)
-    if target.mirrored:
-        labels = torch.where(draws.flip.view(-1, 1, 1), _renamed(labels, target.mirrored), labels)
-    return picture, labels.where(inside, torch.full_like(labels, target.outside)), inside
+    return source_x, source_y, inside
 
 
 def paste(

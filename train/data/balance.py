@@ -10,6 +10,7 @@ import numpy as np
 from ...runtime.errors import InputError
 from ...runtime.metrics import IGNORE
 from ..datasets import Source
+from ..datasets.base import labels_on_canvas
 from ..recipe import SourceSpec
 from .cache import PictureCache
 
@@ -104,4 +105,5 @@ def _labels(source: Source, cache: PictureCache | None, index: int) -> np.ndarra
     if cache is None:
         return source.read(index)[1]
     _, mask, (top, left, height, width) = cache.read(index)
+    mask = labels_on_canvas(source, mask)
     return mask[top : top + height, left : left + width]

@@ -56,7 +56,7 @@ class Canvases(NamedTuple):
     """Pictures as they are before augmentation, on canvases of one size; uint8, batch x H x W (x 3).
 
     `rects` are (top, left, height, width) of the pictures on them. The backgrounds are those of the pictures
-    numbered `paste_into`.
+    numbered `paste_into`. Where `soft` (batch) is true, a mask is alpha, 0..255, in place of labels.
     """
 
     images: torch.Tensor
@@ -66,6 +66,7 @@ class Canvases(NamedTuple):
     background_masks: torch.Tensor
     background_rects: torch.Tensor
     paste_into: torch.Tensor
+    soft: torch.Tensor | None = None
 
     @classmethod
     def plain(cls, images: torch.Tensor, masks: torch.Tensor, rects: torch.Tensor) -> Canvases:

@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 from torch.utils.data import DataLoader, Dataset
 
 from ...runtime.errors import InputError
-from ..datasets import OnCanvas, Source, label_of
+from ..datasets import OnCanvas, SoftMasks, Source, label_of
 from ..recipe import DataSpec, Recipe
 from .augment import Batch, Target, make_batch
 from .cache import PictureCache, default_folder, open_cache
@@ -79,8 +79,15 @@ class TrainingBatches(Dataset[RawBatch]):
             *self._stack(chosen.pictures),
             *self._stack([chosen.backgrounds[i] for i in paste_into]),
             paste_into,
+            self.soft(chosen),
         )
         return RawBatch(canvases, draws, self.names(chosen))
+
+    def soft(self, chosen: Chosen) -> torch.Tensor | None:
+        """Which pictures have alpha for a mask; None where no loss asks for it."""
+        if not self.recipe.loss.matte:
+            return None
+        return torch.tensor([isinstance(self.sources[source], SoftMasks) for source, _ in chosen.pictures])
 
     def _stack(self, chosen: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         read = [self._read(source, index) for source, index in chosen]
@@ -117,6 +124,7 @@ class ResidentBatches:
             *self._take(chosen.pictures),
             *self._take([chosen.backgrounds[i] for i in paste_into]),
             paste_into.to(self.device),
+            None if (soft := self.batches.soft(chosen)) is None else soft.to(self.device),
         )
         return RawBatch(canvases, to_device(draws, self.device), self.batches.names(chosen))
 

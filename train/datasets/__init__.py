@@ -8,13 +8,24 @@ from pathlib import Path
 
 from ...runtime.errors import InputError
 from ..recipe import SourceSpec
-from .base import PORTRAIT_CLASSES, FileSource, Item, OnCanvas, Source, Subset, is_portrait, select
+from .base import (
+    PORTRAIT_CLASSES,
+    FileSource,
+    Item,
+    OnCanvas,
+    SoftMasks,
+    Source,
+    Subset,
+    has_alpha,
+    is_portrait,
+    select,
+)
 from .cityscapes import Cityscapes
 from .eg1800 import Eg1800Clova, Eg1800Original, Eg1800PortraitNet
-from .folder import Folder
+from .folder import AlphaFolder, Folder
 from .parsing import CelebAMaskHq, EasyPortrait, EasyPortraitPerson, FasSeg
 from .portraits import AiSegment, P3m10k, PpHumanSeg, SupervisePortrait
-from .synthetic import Synthetic
+from .synthetic import Synthetic, SyntheticMattes
 from .voc import Voc, VocPerson
 
 __all__ = [
@@ -23,8 +34,10 @@ __all__ = [
     "Item",
     "Layout",
     "OnCanvas",
+    "SoftMasks",
     "Source",
     "Subset",
+    "has_alpha",
     "is_portrait",
     "label_of",
     "open_source",
@@ -99,12 +112,18 @@ LAYOUTS: dict[str, Layout] = {
         lambda r, s, c: FasSeg(r, s.split), ("train", "test"), (("train/images", "train/labels", "test/labels"),)
     ),
     "folder": Layout(lambda r, s, c: Folder(r, s.split, s.holdout, s.test_share, c), _HASHED, (("images", "masks"),)),
+    # Nothing marks it: that grey values are true alpha is for the user to say.
+    "alpha_folder": Layout(lambda r, s, c: AlphaFolder(r, s.split, s.holdout, s.test_share), _HASHED, ()),
+}
+_RENDERED: dict[str, Callable[[tuple[int, int], str, int], Source]] = {
+    "synthetic": Synthetic,
+    "synthetic_mattes": SyntheticMattes,
 }
 
 
 def source_kinds() -> list[str]:
     """Names that `SourceSpec.kind` may take."""
-    return [*LAYOUTS, "synthetic"]
+    return [*LAYOUTS, *_RENDERED]
 
 
 def recognise(root: Path) -> list[str]:
@@ -128,9 +147,9 @@ def open_source(
     size: tuple[int, int],
     classes: tuple[str, ...] = PORTRAIT_CLASSES,
 ) -> Source:
-    """Open a data set; `size` (height, width) is what `synthetic` renders. Raises InputError when it is empty."""
-    if spec.kind == "synthetic":
-        return Synthetic(size, spec.split, spec.limit)
+    """Open a data set; `size` (height, width) is what the rendered sets are for. Raises InputError when it is empty."""
+    if spec.kind in _RENDERED:
+        return _RENDERED[spec.kind](size, spec.split, spec.limit)
     if spec.kind not in LAYOUTS:
         raise InputError(f"unknown data set kind {spec.kind!r}; known: {', '.join(source_kinds())}")
     home = root / Path(spec.path).expanduser()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import cv2
 import numpy as np
@@ -58,6 +58,56 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class SoftSource(Source, Protocol):
+    """A data set that may know true alpha beside its labels; see `has_alpha`."""
+
+    @property
+    def soft(self) -> bool:
+        """Whether it knows alpha: a Subset of a set of labels does not."""
+        ...
+
+    def alpha(self, index: int) -> np.ndarray:
+        """True alpha of the picture that `read` gives, uint8 height x width, 0..255."""
+        ...
+
+    def alpha_on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        """As `on_canvas`, with alpha in place of the labels."""
+        ...
+
+
+def has_alpha(source: Source) -> TypeGuard[SoftSource]:
+    """Whether a data set knows true alpha."""
+    return isinstance(source, SoftSource) and source.soft
+
+
+class SoftMasks:
+    """A data set whose canvases hold true alpha, 0..255, in place of labels; `read` gives labels as before."""
+
+    def __init__(self, source: SoftSource) -> None:
+        self.source, self.classes = source, source.classes
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def name(self, index: int) -> str:
+        return self.source.name(index)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return self.source.files(index)
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.source.read(index)
+
+    def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return self.source.alpha_on_canvas(index, canvas)
+
+
+def labels_on_canvas(source: Source, mask: np.ndarray) -> np.ndarray:
+    """Labels of what a set's canvas holds beside the picture."""
+    return (mask > HALF).astype(np.uint8) if isinstance(source, SoftMasks) else mask
+
+
 class FileSource:
     """A Source over Items; subclasses fill `items` and say how a mask file becomes labels.
 
@@ -105,6 +155,8 @@ class FileSource:
 class MattingSource(FileSource):
     """Items with soft alpha: a person is where alpha is above one half, once it has its final size."""
 
+    soft = True
+
     def read_alpha(self, item: Item) -> np.ndarray:
         """uint8 alpha height x width, 0..255."""
         raise NotImplementedError(type(self).__name__)
@@ -112,14 +164,21 @@ class MattingSource(FileSource):
     def read_mask(self, item: Item) -> np.ndarray:
         return (self.read_alpha(item) > HALF).astype(np.uint8)
 
+    def alpha(self, index: int) -> np.ndarray:
+        return self.read_alpha(self.items[index])
+
     def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        image, alpha, rect = self.alpha_on_canvas(index, canvas)
+        return image, (alpha > HALF).astype(np.uint8), rect
+
+    def alpha_on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
         item = self.items[index]
         image, alpha = load_image(item.image), self.read_alpha(item)
         check_same_size(item, image, alpha)
         box = Letterbox.fit(alpha.shape, canvas)
-        labels = np.zeros(canvas, np.uint8)
-        box.content(labels)[:] = resize(alpha, (box.height, box.width)) > HALF
-        return box.apply(image), labels, (box.top, box.left, box.height, box.width)
+        placed = np.zeros(canvas, np.uint8)
+        box.content(placed)[:] = resize(alpha, (box.height, box.width))
+        return box.apply(image), placed, (box.top, box.left, box.height, box.width)
 
 
 class Subset:
@@ -142,6 +201,21 @@ class Subset:
 
     def on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
         return self.source.on_canvas(self.indices[index], canvas)
+
+    @property
+    def soft(self) -> bool:
+        return has_alpha(self.source)
+
+    def alpha(self, index: int) -> np.ndarray:
+        return self._soft_source().alpha(self.indices[index])
+
+    def alpha_on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
+        return self._soft_source().alpha_on_canvas(self.indices[index], canvas)
+
+    def _soft_source(self) -> SoftSource:
+        if not has_alpha(self.source):
+            raise ValueError("this data set has labels alone, no alpha")
+        return self.source
 
 
 def mirrored_classes(classes: Sequence[str]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from ...runtime.errors import InputError
 from ...runtime.media.masks import load_mask, load_person_mask
 from ...runtime.metrics import IGNORE
-from .base import HALF, PORTRAIT_CLASSES, FileSource, Item
+from .base import HALF, PORTRAIT_CLASSES, FileSource, Item, MattingSource
 from .listing import pair_by_stem, split_by_hash
 
 CONFIDENCE = "confidence"
@@ -56,6 +56,19 @@ class Folder(FileSource):
 
     def _labels(self, item: Item) -> np.ndarray:
         return load_mask(item.mask) if len(self.classes) > 2 else person_labels(load_person_mask(item.mask), item.mask)
+
+
+class AlphaFolder(MattingSource):
+    """images/* with masks/* of the same stem, whose grey values are true alpha, 0..255."""
+
+    def __init__(self, root: Path, split: str = "all", holdout: float = 0.2, test_share: float = 0.0) -> None:
+        pairs, self.skipped = pair_by_stem(root / "images", root / "masks")
+        if not pairs:
+            raise InputError(f"{root}: no picture in images/ has a mask of the same name in masks/")
+        self.items = split_by_hash(pairs, split, holdout, test_share)
+
+    def read_alpha(self, item: Item) -> np.ndarray:
+        return load_person_mask(item.mask)
 
 
 def person_labels(mask: np.ndarray, path: Path) -> np.ndarray:

@@ -96,7 +96,7 @@ def _draw_looks(rng: np.random.Generator, sheet: TileSheet) -> _Looks:
     face = Material(sheet.add(_paint_face(rng, skin, hair)), gloss=shine, person=True)
     flesh = Material(sheet.add(textures.plain(rng, mottle=0.04)), tint, None, shine, person=True)
     locks = sheet.add(textures.strands(rng, rng.uniform(0.05, 0.35)))
-    mane = Material(locks, linear(np.clip(hair, 8, 255)), 0.12, rng.uniform(0, 0.25), person=True)
+    mane = Material(locks, linear(np.clip(hair, 8, 255)), 0.12, rng.uniform(0, 0.25), person=True, hair=True)
     cloth = _cloth(rng, sheet)
     sleeve = flesh if rng.random() < 0.15 else cloth
     return _Looks(flesh, face, mane, cloth, sleeve, _cloth(rng, sheet), rng.choice([0.02, 0.06, 0.14]))

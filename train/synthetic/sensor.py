@@ -37,7 +37,7 @@ def develop(radiance: np.ndarray, person: np.ndarray, rng: np.random.Generator) 
     scale = max(height, width) / 224
     if rng.random() < 0.3:
         radiance = defocus_background(radiance, person, scale * rng.uniform(0.8, 5))
-    exposure = _exposure(radiance, rng) * np.exp(rng.normal(0, 0.07, 3))
+    exposure = expose(radiance, rng) * np.exp(rng.normal(0, 0.07, 3))
     image = radiance * exposure.astype(np.float32)
     if rng.random() < 0.3:
         image *= _vignette(height, width, rng.uniform(0.1, 0.5))
@@ -54,11 +54,11 @@ def develop(radiance: np.ndarray, person: np.ndarray, rng: np.random.Generator) 
     image += np.float32(grain) * _grain(rng, height, width)
     picture = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.7:
-        picture = _jpeg(picture, int(rng.integers(35, 96)))
+        picture = jpeg(picture, int(rng.integers(35, 96)))
     return picture
 
 
-def _exposure(radiance: np.ndarray, rng: np.random.Generator) -> float:
+def expose(radiance: np.ndarray, rng: np.random.Generator) -> float:
     """As a camera meters: bring the mean of a coarse thumbnail to mid grey, roughly."""
     mean = float(cv2.resize(radiance, (16, 16), interpolation=cv2.INTER_AREA).clip(0, 2).mean())
     return float(np.clip(0.24 / max(mean, 0.02), 0.4, 4)) * math.exp(rng.normal(0, 0.3))
@@ -93,7 +93,7 @@ def _blur(image: np.ndarray, rng: np.random.Generator, scale: float) -> np.ndarr
     return image
 
 
-def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None, "what was just encoded can be decoded"

@@ -19,7 +19,7 @@ _FACE_AXES = ((2, 1), (0, 2), (0, 1))  # the box axes that a texture's u and v f
 @dataclass(frozen=True)
 class Material:
     """A surface's look. `tint` (linear RGB) multiplies the texture tile; `period` is the tile's side in metres,
-    or None to lay it once over the whole shape. `person` is what makes the mask."""
+    or None to lay it once over the whole shape. `person` is what makes the mask; `hair` may get loose strands."""
 
     tile: int
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -27,6 +27,7 @@ class Material:
     gloss: float = 0.0
     emit: float = 0.0
     person: bool = False
+    hair: bool = False
 
 
 @dataclass(frozen=True)

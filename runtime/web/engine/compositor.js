@@ -146,7 +146,8 @@ export class GlCompositor {
       lines = passes[2];
     }
     const share = this.#target('alpha', large.height, large.width);
-    glsl.draw('alpha', share, {raw, lines, picture: large, refine, levels: [levels.black, levels.white]});
+    const {black, white} = refine ? edges : levels;
+    glsl.draw('alpha', share, {raw, lines, picture: large, refine, levels: [black, white]});
     return share;
   }
 

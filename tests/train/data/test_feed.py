@@ -219,7 +219,7 @@ def test_a_step_is_the_same_whoever_asks_and_when(recipe, folder_set, tmp_path):
     in_order = list(feed(batches, 0, torch.device("cpu")))
     assert len(in_order) == 5
     resumed = next(iter(feed(batches, 3, torch.device("cpu"))))
-    assert all(torch.equal(a, b) for a, b in zip(in_order[3][:-1], resumed[:-1], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(in_order[3][:4], resumed[:4], strict=True))
     assert not torch.equal(in_order[3].augmented, in_order[4].augmented)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.datasets import LAYOUTS, open_source, recognise
+from portraitnet.train.datasets import LAYOUTS, Subset, has_alpha, open_source, recognise
 from portraitnet.train.datasets.cityscapes import Cityscapes
 from portraitnet.train.datasets.parsing import CelebAMaskHq, EasyPortrait, EasyPortraitPerson, FasSeg
 from portraitnet.train.datasets.portraits import AiSegment, P3m10k, PpHumanSeg, SupervisePortrait
@@ -204,3 +204,24 @@ def test_a_folder_of_another_layout_is_one_clear_error(kind, tmp_path):
     assert recognise(tmp_path) == []
     with pytest.raises(InputError):
         LAYOUTS[kind].open(tmp_path, SourceSpec(kind), ("background", "person"))
+
+
+def test_an_alpha_folder_keeps_alpha_on_the_canvas_and_beside_the_labels(tmp_path):
+    alpha = np.zeros((HEIGHT, WIDTH), np.uint8)
+    alpha[:10], alpha[10:20] = 200, 60
+    save(tmp_path / "masks" / "a.png", alpha)
+    save(tmp_path / "images" / "a.png", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    plain = open_source(SourceSpec("folder", str(tmp_path), "all"), tmp_path, (32, 32))
+    assert not has_alpha(plain)
+    assert not has_alpha(Subset(plain, [0]))
+    soft = open_source(SourceSpec("alpha_folder", str(tmp_path), "all", limit=1), tmp_path, (32, 32))
+    assert has_alpha(soft)
+    assert (soft.alpha(0) == alpha).all()
+    assert rows_of(soft.read(0)[1], 0, 10, 20) == [1, 0, 0]
+    _, canvas, (top, left, height, width) = soft.alpha_on_canvas(0, (40, 40))
+    assert (canvas[top : top + height, left : left + width] == alpha).all()
+    assert recognise(tmp_path) == ["folder"]
+
+
+def rows_of(picture, *rows):
+    return [int(picture[row, 0]) for row in rows]

@@ -30,5 +30,5 @@ class AlphaMap(
 }
 
 /** Alpha 0..1 as a byte for compositing: nearly nothing is nothing, nearly all is all, as runtime/compositing/levels.py has it. */
-internal fun levels(alpha: Float): Byte =
-    round((alpha - Constants.BLACK) * 255 / (Constants.WHITE - Constants.BLACK)).toInt().coerceIn(0, 255).toByte()
+internal fun levels(alpha: Float, black: Float = Constants.BLACK, white: Float = Constants.WHITE): Byte =
+    round((alpha - black) * 255 / (white - black)).toInt().coerceIn(0, 255).toByte()

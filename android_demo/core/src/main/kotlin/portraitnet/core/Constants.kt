@@ -8,6 +8,8 @@ object Constants {
     const val REFINE_LARGE = 640 // of the one to which they are applied
     const val REFINE_RADIUS = 3
     const val REFINE_SMOOTHNESS = 1e-4f
+    const val REFINE_BLACK = 0.2f // levels of refined alpha
+    const val REFINE_WHITE = 0.8f
     const val FRINGE_LONGEST = 160 // longer side of the picture on which outline colours are estimated
     const val FRINGE_REACH = 3
     const val FRINGE_LITTLE = 1e-3f

@@ -46,6 +46,7 @@ class GuidedRefiner(
                     target[y * width + x] = levels(
                         rest.values[x] + (red.values[x] * ((pixel shr 16) and 255) + green.values[x] * ((pixel shr 8) and 255) +
                             blue.values[x] * (pixel and 255)) / 255f,
+                        Constants.REFINE_BLACK, Constants.REFINE_WHITE,
                     )
                 }
             }

@@ -83,9 +83,10 @@ class RenderPlan(
             lines = "columns"
         }
         target("alpha", large.height, large.width)
+        val levels = if (refine) floatArrayOf(Constants.REFINE_BLACK, Constants.REFINE_WHITE) else floatArrayOf(Constants.BLACK, Constants.WHITE)
         passes += Pass(
             "alpha", listOf("alpha"), mapOf("raw" to "raw", "lines" to lines, "picture" to "large"),
-            mapOf("refine" to refine, "levels" to floatArrayOf(Constants.BLACK, Constants.WHITE)),
+            mapOf("refine" to refine, "levels" to levels),
         )
         var background = "alpha" // some texture has to be bound
         var change = "alpha"

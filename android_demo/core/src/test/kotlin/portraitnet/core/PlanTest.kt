@@ -46,6 +46,7 @@ class PlanTest {
             ("smoothing" to "frames_per_second") to Constants.FRAMES_PER_SECOND,
             ("refine" to "small") to Constants.REFINE_SMALL, ("refine" to "large") to Constants.REFINE_LARGE,
             ("refine" to "radius") to Constants.REFINE_RADIUS, ("refine" to "smoothness") to Constants.REFINE_SMOOTHNESS,
+            ("refine" to "black") to Constants.REFINE_BLACK, ("refine" to "white") to Constants.REFINE_WHITE,
             ("fringe" to "longest") to Constants.FRINGE_LONGEST, ("fringe" to "reach") to Constants.FRINGE_REACH,
             ("fringe" to "little") to Constants.FRINGE_LITTLE, ("blur" to "floor") to Constants.BLUR_FLOOR,
             ("blur" to "pixels") to Constants.BLUR_PIXELS, ("geometry" to "pad") to Constants.PAD,
