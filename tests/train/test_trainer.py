@@ -129,13 +129,11 @@ def test_dropout_differs_from_step_to_step_and_from_seed_to_seed():
     assert len(losses) == 6
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_change():
-    network = tiny_network()
-    trainer = tiny_trainer(network, tiny_recipe(), class_weights=torch.tensor([math.nan, 1.0]))
-    before = copy.deepcopy(network.state_dict())
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_pictures():
+    trainer = tiny_trainer(tiny_network(), tiny_recipe(), class_weights=torch.tensor([math.nan, 1.0]))
     with pytest.raises(InputError, match=r"loss is nan at step 0; its pictures were: bad.png, bad.png"):
         trainer.train_step(tiny_batch(name="bad.png"))
-    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert trainer.step == 0
 
 
 def test_a_state_of_another_network_is_refused():
