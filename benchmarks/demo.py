@@ -36,6 +36,7 @@ from .reporting import plots
 from .reporting.table import read_csv
 
 PAGE = "index.html"
+_NOTHING = "–"
 _BACKGROUNDS = {"blur": "blur", "colour": "#2f7d6b"}
 
 
@@ -91,7 +92,7 @@ def demo(out: Path, steps: int = 0, runs: int = 30) -> Path:
         trained=trained,
         checkpoint=checkpoint.facts,
         contract=contract,
-        parity=[_parity_row(artefact) for artefact in contract.artefacts],
+        parity=_without_empty([_parity_row(artefact) for artefact in contract.artefacts]),
         latency=sorted(read_csv(csv), key=lambda row: (row["threads"], float(row["median_ms"]))),
         steps={title: spoken(seconds) for title, seconds in say.seconds.items()},
         total=spoken(sum(say.seconds.values())),
@@ -115,6 +116,12 @@ def _export(checkpoint: Checkpoint, bundle: Path) -> Contract:
         return export_bundle(checkpoint, bundle, calibration=_variants(checkpoint.size), on_progress=show)
 
 
+def _without_empty(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows without the columns in which none says anything."""
+    said = {name for row in rows for name, value in row.items() if value != _NOTHING}
+    return [{name: value for name, value in row.items() if name in said} for row in rows]
+
+
 def _parity_row(artefact: Artefact) -> dict[str, str]:
     facts = artefact.parity
     place = facts.get("xnnpack")
@@ -124,8 +131,10 @@ def _parity_row(artefact: Artefact) -> dict[str, str]:
         "MB": f"{artefact.bytes / 1e6:.1f}",
         "largest difference": f"{facts['max_abs']:.2g}",
         "mask IoU": f"{facts['mask_iou']:.4f}",
-        "accuracy lost": "–" if drop is None else f"{drop:+.2f} points",
-        "XNNPACK": f"{place['delegated']} of {place['nodes']} nodes, {place['partitions']} partition" if place else "–",
+        "accuracy lost": _NOTHING if drop is None else f"{drop:+.2f} points",
+        "XNNPACK": f"{place['delegated']} of {place['nodes']} nodes, {place['partitions']} partition"
+        if place
+        else _NOTHING,
         "gate": facts["failed"] or "passed",
     }
 

@@ -66,7 +66,11 @@ def _pictures(folder: Path) -> list[Path]:
         image.save(folder / name, exif=exif) if name in ("a.jpg", "a.png") else image.save(folder / name)
     image.save(folder / "b.jpg", progressive=True)
     image.convert("P").save(folder / "b.png", transparency=3)
-    return [folder / name for name in (*names, "b.jpg", "b.png")]
+    moved = [Image.fromarray(np.roll(np.asarray(image), shift, 1)) for shift in (1, 2)]
+    animations = ["c.gif", "c.png", "c.webp"]
+    for name in animations:
+        image.save(folder / name, save_all=True, append_images=moved, duration=[50, 80, 20])
+    return [folder / name for name in (*names, "b.jpg", "b.png", *animations)]
 
 
 def _videos(folder: Path) -> list[Path]:
@@ -110,12 +114,17 @@ def _contracts(folder: Path) -> list[Path]:
 
 def _read_picture(path: Path) -> None:
     from portraitnet.runtime.errors import InputError
+    from portraitnet.runtime.media.animation import AnimationReader, is_animation
     from portraitnet.runtime.media.images import load_rgba
     from portraitnet.runtime.media.masks import load_alpha_channel, load_person_mask
 
     with suppress(InputError):  # most seeds are no masks
         load_person_mask(path)
-    load_alpha_channel(path)
+    with suppress(InputError):
+        load_alpha_channel(path)
+    if is_animation(path):
+        for _ in AnimationReader(path):
+            pass
     load_rgba(path)
 
 

@@ -68,8 +68,10 @@ def plot_latency(path: Path, rows: Sequence[Mapping[str, str]], threads: int = 1
         color=[_COLOURS.get(row["format"], "#666") for row in chosen],
         ecolor="#444",
     )
-    for y, median in enumerate(medians):
-        axes.text(median * 0.02, y, f"{median:.1f}", va="center", color="white", fontsize=8)
+    for y, (median, whisker) in enumerate(zip(medians, whiskers, strict=True)):
+        end = (median + max(0.0, whisker), y)
+        axes.annotate(f"{median:.1f}", end, (4, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.margins(x=0.08)  # room for the longest bar's figure
     axes.set_xlabel(f"milliseconds per picture, {threads} thread{'s' * (threads > 1)} (bar: median, whisker: p90)")
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)

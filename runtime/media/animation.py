@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -81,7 +81,7 @@ class AnimationWriter:
         if not writer._pictures:
             raise InputError(f"{path}: there is no frame to write")
         first, *others = writer._pictures
-        options = {"disposal": 2} if path.suffix.lower() == ".gif" else {}
+        options: dict[str, Any] = {"disposal": 2} if path.suffix.lower() == ".gif" else {}
         with write_beside(path) as temporary:
             first.save(
                 temporary,

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from portraitnet.benchmarks.demo import Steps, spoken
+from portraitnet.benchmarks.demo import Steps, _without_empty, spoken
 
 
 def test_each_step_says_what_it_usually_takes_and_what_it_took():
@@ -19,6 +19,14 @@ def test_each_step_says_what_it_usually_takes_and_what_it_took():
     assert lines[1] == "train: done in 0 s"
     assert "2/2  export (about 10 seconds)" in lines[2]
     assert list(steps.seconds) == ["train", "export"]
+
+
+def test_columns_in_which_nothing_is_said_are_left_out():
+    rows = [
+        {"artefact": "a", "XNNPACK": "–", "accuracy lost": "–"},
+        {"artefact": "b", "XNNPACK": "1", "accuracy lost": "–"},
+    ]
+    assert _without_empty(rows) == [{"artefact": "a", "XNNPACK": "–"}, {"artefact": "b", "XNNPACK": "1"}]
 
 
 def test_durations_are_for_people():

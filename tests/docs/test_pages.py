@@ -76,10 +76,15 @@ def commands_in(page):
                 yield words[words.index("portraitnet") + 1 :]
 
 
+@pytest.fixture(scope="module")
+def command_line():
+    return typer.main.get_command(app)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_and_options_exist(page):
+def test_commands_and_options_exist(page, command_line):
     for words in commands_in(page):
-        command, path = typer.main.get_command(app), "portraitnet"
+        command, path = command_line, "portraitnet"
         while isinstance(command, click.Group) or hasattr(command, "commands"):
             name = words.pop(0) if words and not words[0].startswith("-") else ""
             if not name:

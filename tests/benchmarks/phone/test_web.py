@@ -237,6 +237,9 @@ def test_the_command_serves_behind_its_secret_until_ctrl_c(tmp_path):
             assert len(json.load(answer)["models"]) == 2
     finally:
         server.send_signal(signal.SIGINT)
-        said, wrong = server.communicate(timeout=60)
+        try:
+            said, wrong = server.communicate(timeout=60)
+        finally:
+            server.kill()  # nothing where it has ended
     assert "stopped" in said
     assert "Traceback" not in wrong

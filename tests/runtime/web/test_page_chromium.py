@@ -70,7 +70,7 @@ def test_a_float_model_runs_by_webgpu_and_agrees(driver, portrait, tmp_path, pre
     if precision == "fp32":
         trained = load_checkpoint(default_weights().with_suffix(".safetensors"))
         model = tmp_path / "float.tflite"
-        export_tflite(DeployedGraph(trained.model), describe(trained), model, precision)
+        export_tflite(DeployedGraph(trained.model), describe(trained, (128, 128)), model, precision)
     segmenter = Segmenter.load(model)
     software = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
     browser = Chromium(driver=driver, flags=software)

@@ -82,16 +82,15 @@ def test_every_parameter_learns():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-@pytest.mark.parametrize("output_stride", [8, 16])
-@pytest.mark.parametrize("encoder", ["resnet18", "mobilenetv2_100"])
+@pytest.mark.parametrize(("encoder", "output_stride"), [("resnet18", 8), ("mobilenetv2_100", 16)])
 @pytest.mark.parametrize("architecture", [DeepLabV3Spec, DeepLabV3PlusSpec, PspNetSpec, OcrSpec])
 def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, output_stride, tmp_path):
     torch.manual_seed(0)
     spec = architecture(encoder=encoder, classes=("a", "b", "c"), output_stride=output_stride, auxiliary_head=True)
     model = build_model(spec)
-    pictures, labels = torch.rand(2, 3, 64, 96), torch.randint(0, 3, (2, 64, 96))
+    pictures, labels = torch.rand(2, 3, 32, 64), torch.randint(0, 3, (2, 32, 64))
     logits = model(pictures)
-    assert logits.mask.shape == logits.auxiliary.shape == (2, 3, 64, 96)
+    assert logits.mask.shape == logits.auxiliary.shape == (2, 3, 32, 64)
     assert logits.edge is None
     losses = portrait_losses(logits, None, labels, labels, LossSpec(consistency=0, edge=0))
     losses.total.backward()
@@ -100,7 +99,7 @@ def test_dilated_networks_train_save_load_and_deploy(architecture, encoder, outp
     learns = {name: p.grad is not None and bool(p.grad.any()) for name, p in model.named_parameters()}
     assert all(moved for name, moved in learns.items() if encoder != "resnet18" or not name.startswith("encoder."))
 
-    save_checkpoint(tmp_path / "m.safetensors", model.state_dict(), spec, (64, 96), {})
+    save_checkpoint(tmp_path / "m.safetensors", model.state_dict(), spec, (32, 64), {})
     again, deployed = load_checkpoint(tmp_path / "m.safetensors").model, without_training_heads(model).eval()
     with torch.inference_mode():
         expected = model.eval()(pictures)
