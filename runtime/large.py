@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .compositing.bands import Stretched, bands, compose_band
-from .compositing.composite import Background, shows_fringe
+from .compositing.composite import Background
 from .media.colour import to_srgb
 from .media.images import open_image, save_image
 
@@ -38,7 +38,8 @@ def run_large(
 ) -> None:
     """The result of `source` (opaque RGB) at `target`.
 
-    `find_alpha` gives the alpha (uint8) of a picture, `clean` the person's own colours in it.
+    `find_alpha` gives the alpha (uint8) of a picture, `clean` the person's colours in it, as they
+    are to be seen.
     """
     output = wanted.output
     picture = open_image(source)
@@ -50,14 +51,12 @@ def run_large(
     result = Image.new("L", picture.size) if output in ("mask", "cutout") else picture
     colours = Stretched(clean(small, alpha).astype(np.int16) - small, size)
     plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
-    cleaned = shows_fringe(scene) or output != "composite"
     for top, bottom in bands(size[0]):
         share = stretched.rows(top, bottom)
         if output != "mask":
             band = picture.crop((0, top, size[1], bottom))
             image = np.asarray(to_srgb(band, source).convert("RGB"))
-            if cleaned:
-                image = cv2.add(image, colours.rows(top, bottom), dtype=cv2.CV_8U)
+            image = cv2.add(image, colours.rows(top, bottom), dtype=cv2.CV_8U)
             if plate is not None:
                 image = compose_band(image, plate.rows(top, bottom), share)
             else:
