@@ -27,6 +27,10 @@ Device = Annotated[
     typer.Option(help="auto, cpu, gpu; for .onnx cuda, directml, coreml, openvino: all of it or an error."),
 ]
 
+LightWrap = Annotated[
+    float, typer.Option(min=0, max=1, help="Light of the new background on the outline, 0 to 1; 0.5 is a good start.")
+]
+
 _LEAST_SIDE, _MOST_SIDE = 16, 8192  # of a camera's picture
 
 
@@ -78,6 +82,8 @@ def run_command(
             "best for pictures and balanced for videos unless given."
         ),
     ] = "",
+    light_wrap: LightWrap = 0.0,
+    blur_shape: Annotated[str, typer.Option(help="gaussian, or disc: as a lens blurs, for photographs.")] = "gaussian",
     threads: Threads = 2,
     device: Device = "auto",
     edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
@@ -132,6 +138,8 @@ def run_command(
         encoder=encoder,
         quality=quality,
         matting=matting,
+        light_wrap=light_wrap,
+        blur_shape=blur_shape,
     )
     print(_told(summary, time.perf_counter() - STARTED))
 
@@ -177,6 +185,12 @@ def webcam_command(
     edge_refine: Annotated[
         bool, typer.Option("--edge-refine", help="Draw the outline to the picture's own edges.")
     ] = False,
+    light_wrap: LightWrap = 0.0,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="Each picture with its own mask, a little later; slow models show fewer."),
+    ] = False,
+    auto_frame: Annotated[bool, typer.Option("--auto-frame", help="Follow the person by a slow crop.")] = False,
     smooth: Annotated[bool, typer.Option(help="Hold the outline still where it only trembles.")] = True,
     size: Annotated[str, typer.Option(help="Ask the camera for WIDTHxHEIGHT.")] = "1280x720",
     loop: Annotated[bool, typer.Option("--loop", help="Begin a video or folder again when it ends.")] = False,
@@ -193,8 +207,10 @@ def webcam_command(
     """
     from ..runtime.backends import device_of
     from ..runtime.console import console
-    from ..runtime.live.camera import open_source
+    from ..runtime.live.camera import Source, open_source
+    from ..runtime.live.framing import AutoFrame
     from ..runtime.live.sinks import Preview, Recorder, VirtualCamera
+    from ..runtime.live.watchers import OnDemand
     from ..runtime.live.webcam import KEYS, Controls, Sink, Webcam, parse_backgrounds
     from ..runtime.segmenter import Segmenter
 
@@ -207,18 +223,27 @@ def webcam_command(
         console.print(f"model on: {device_of(segmenters[0].backend)}")
     with ExitStack() as opened:  # until the session, which closes them, has them
         sinks: list[Sink] = [Recorder(record)] if record else []
-        source = open_source(camera, (height, width), loop, console.print)
+        source: Source = open_source(camera, (height, width), loop, console.print)
         opened.callback(source.close)
         window = Preview() if preview else None
         sinks += [window] if window else []
         for sink in sinks:
             opened.callback(sink.close)
-        sinks += [VirtualCamera(source.rate)] if virtual_camera else []
+        if virtual_camera:
+            watched = VirtualCamera(source.rate)
+            sinks.append(watched)
+            if camera.isdigit() and not (preview or record):  # else somebody sees the pictures anyway
+                source = OnDemand(
+                    source, lambda: open_source(camera, (height, width)), watched.is_watched, console.print
+                )
         opened.pop_all()
     if window:
         console.print(KEYS)
     keys = window.key if window else lambda: ""
-    session = Webcam(source, segmenters, controls, sinks, keys, smooth, edge_refine, say=console.print)
+    framing = AutoFrame() if auto_frame else None
+    session = Webcam(
+        source, segmenters, controls, sinks, keys, smooth, edge_refine, light_wrap, align, framing, say=console.print
+    )
     shown = session.run(frames)
     console.print(f"{shown} pictures shown" + (f"; recording: {record}" if record else ""))
 

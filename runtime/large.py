@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .compositing.bands import Stretched, bands
-from .compositing.composite import Background, blend, shows_fringe
+from .compositing.composite import Background, blend
 from .media.colour import to_srgb
 from .media.images import open_image, save_image
 
@@ -38,7 +38,8 @@ def run_large(
 ) -> None:
     """The result of `source` (opaque RGB) at `target`.
 
-    `find_alpha` gives the alpha (uint8) of a picture, `clean` the person's own colours in it.
+    `find_alpha` gives the alpha (uint8) of a picture, `clean` the person's colours in it, as they
+    are to be seen.
     """
     output = wanted.output
     picture = open_image(source)
@@ -48,8 +49,8 @@ def run_large(
     alpha = find_alpha(small)
     stretched = Stretched(alpha, size)
     result = Image.new("L", picture.size) if output in ("mask", "cutout") else picture
-    cleaned = shows_fringe(scene) or output != "composite"
-    change = Stretched(cv2.subtract(clean(small, alpha), small, dtype=cv2.CV_16S), size) if cleaned else None
+    colours = clean(small, alpha)
+    change = None if colours is small else Stretched(cv2.subtract(colours, small, dtype=cv2.CV_16S), size)
     plate = Stretched(scene.plate(small, alpha, size), size) if output == "composite" else None
     for top, bottom in bands(size[0]):
         share = stretched.rows(top, bottom)

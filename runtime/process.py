@@ -15,6 +15,7 @@ import numpy as np
 
 from .compositing.composite import Background, Cutout, cut_out, parse_background, shows_fringe
 from .compositing.fringe import spread_colours, without_fringe
+from .compositing.light import compose, wrapped_in_light
 from .compositing.matting import check_matting, matted_alpha, own_colours
 from .compositing.smoothing import AlphaSmoother
 from .errors import InputError, OutputError
@@ -59,6 +60,8 @@ class Options:
     encoder: str = "fast"
     quality: int = QUALITY
     matting: bool = False
+    light_wrap: float = 0.0
+    blur_shape: str = "gaussian"
 
     @property
     def transparent(self) -> bool:
@@ -81,24 +84,27 @@ def run(
     encoder: str = "fast",
     quality: int = QUALITY,
     matting: bool = False,
+    light_wrap: float = 0.0,
+    blur_shape: str = "gaussian",
 ) -> Summary:
     """Process files and folders; `out` is a file for one input file, else a folder; see `plan` for names.
 
     `segmenter` may be a function that opens one for the plan: it is called once the inputs are known to be good.
     `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255), `cutout` (RGBA) or
     `foreground` (the person's colours on black). `smooth` holds a video's alpha still where it only trembles.
-    `matting` finds alpha and foreground of pictures by closed-form matting, in seconds for each. Nothing starts when
+    `matting` finds alpha and foreground of pictures by closed-form matting, in seconds for each. `light_wrap` (0..1)
+    is how much light of the background falls on the outline; `blur_shape` is one of BLUR_SHAPES. Nothing starts when
     two results would share a name, or one would replace an input, or (without `overwrite`) an existing
     file. A file that cannot be read does not stop the others: InputError, at the end, names those that failed.
     """
-    scene = parse_background(background)
+    scene = parse_background(background, blur_shape)
     if isinstance(scene, Cutout) and output == "composite":
         output = "cutout"
     if encoder not in ENCODERS:
         raise InputError(f"encoder {encoder!r} is none of {', '.join(ENCODERS)}")
     if matting:
         check_matting()
-    options = Options(background, output, sound, smooth, deinterlace, encoder, quality, matting)
+    options = Options(background, output, sound, smooth, deinterlace, encoder, quality, matting, light_wrap, blur_shape)
     planned = plan(inputs, out, output, background, overwrite, skip_existing, recursive)
     if matting and planned.has_video:
         raise InputError("--matting is for pictures; leave it out for videos")
@@ -115,7 +121,7 @@ def run(
             try:
                 if job.is_moving:
                     # Parsed anew, since a clip in the background starts at its start for each video.
-                    frames += _video(job, opened, parse_background(background), options, advance)
+                    frames += _video(job, opened, parse_background(background, blur_shape), options, advance)
                 else:
                     _image(job, opened, scene, options)
                     frames += 1
@@ -137,7 +143,7 @@ def run(
 
 def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) -> None:
     if opaque_pixels(job.source) >= LARGE:
-        run_large(job.source, job.target, _alpha_finder(segmenter, options), _cleaner(options), scene, options)
+        run_large(job.source, job.target, _alpha_finder(segmenter, options), _lit(scene, options), scene, options)
         return
     picture = load_rgba(job.source)
     alpha = _with_own(_alpha_finder(segmenter, options)(on_white(picture)), picture)
@@ -154,6 +160,21 @@ def _alpha_finder(segmenter: Segmenter, options: Options) -> Callable[[np.ndarra
 def _cleaner(options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """What takes the old background's colours out of a picture with this alpha."""
     return own_colours if options.matting else without_fringe
+
+
+def _lit(scene: Background, options: Options) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What gives the person's colours as they will be seen: cleaned, and lit by the scene."""
+    composed = options.output == "composite"
+    clean = _cleaner(options) if shows_fringe(scene) or not composed else _unchanged_colours
+    if not (composed and options.light_wrap):
+        return clean
+    return lambda image, alpha: wrapped_in_light(
+        clean(image, alpha), alpha, scene.behind(image, alpha), options.light_wrap
+    )
+
+
+def _unchanged_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return image
 
 
 def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, advance: Callable[[Job], None]) -> int:
@@ -184,7 +205,8 @@ def _result(
         return alpha
     clean = _cleaner(options)
     if options.output == "composite":
-        return scene.compose(clean(image, alpha) if shows_fringe(scene) else image, alpha, seconds)
+        own = clean(image, alpha) if shows_fringe(scene) else image
+        return compose(scene, own, alpha, seconds, options.light_wrap)
     person = cut_out(clean(image, alpha), alpha)
     if options.output == "foreground":
         return spread_colours(person)[..., :3]

@@ -35,6 +35,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "outlines": _measured(accuracy.outlines, accuracy.SCORES),
         "fairness": _measured(accuracy.fairness, "fairness"),
         "edges": _measured(accuracy.edges, "edges"),
+        "mattes": _measured(accuracy.mattes, "mattes"),
         "flicker": _measured(accuracy.steadiness, "flicker"),
     },
     "docs/benchmarks/speed.md": {

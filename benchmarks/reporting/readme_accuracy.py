@@ -9,6 +9,7 @@ from ...runtime.shipped import SHIPPED
 from ..quality import edges as edges_benchmark
 from ..quality import fairness as fairness_benchmark
 from ..quality import flicker
+from ..quality import mattes as mattes_benchmark
 from ..quality.accuracy import by_set, iou_cell, outline_cell
 from .table import formatted, markdown, read_csv, run_of
 
@@ -172,6 +173,11 @@ def steadiness(results: Path) -> str:
 def edges(results: Path) -> str:
     """Foreground and boundary IoU of the shipped model, plain and with refined edges."""
     return edges_benchmark.table(read_csv(results / "edges.csv"))
+
+
+def mattes(results: Path) -> str:
+    """Errors of alpha of the shipped models: without refinement, by the guided filter and by matting."""
+    return mattes_benchmark.table(read_csv(results / "mattes.csv"))
 
 
 def fairness(results: Path) -> str:

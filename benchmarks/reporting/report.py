@@ -30,7 +30,7 @@ _COMMANDS = {
     r"phones": "portraitnet phone web, portraitnet phone adb, portraitnet phone import FILES",
     r"arm_instructions": "portraitnet benchmark arm MODELS",
     r"accuracy_.*": "portraitnet benchmark accuracy MODELS --data DIR",
-    r"(fairness|edges|flicker)": "portraitnet benchmark {stem} MODELS --data DIR",
+    r"(fairness|edges|mattes|flicker)": "portraitnet benchmark {stem} MODELS --data DIR",
     r"live_720p": "portraitnet benchmark live MODELS --turns {turns} --soak {soak_frames} --mediapipe-python PYTHON",
     r"video_720p": "portraitnet benchmark video MODELS --threads {threads}",
     r"training_.*": "portraitnet benchmark training --data DIR",

@@ -21,6 +21,7 @@ from ..files import refuse_address
 from ..geometry import resize
 from ..media.images import load_image
 from ..media.kinds import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from .disc import disc_blur, from_light, to_light
 from .kernels import kernels
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BLUR = SHARED["blur"]["default"]
 _MAX_BLUR = SHARED["blur"]["most"]
+BLUR_SHAPES = ("gaussian", "disc")
+_DISC_PIXELS = 8  # sigma to which a picture is shrunk before a disc: its rim is to stay sharp
 
 
 def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -37,13 +40,19 @@ def blend(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.nd
     return kernels().blend(image, background, _bytes(alpha))
 
 
-def blur_background(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
+def blur_background(
+    image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR, shape: str = "gaussian"
+) -> np.ndarray:
     """Blur all but the person; `strength` is the blur's sigma in percent of the picture's longer side."""
-    return blend(image, resize(blurred(image, alpha, strength), image.shape[:2]), alpha)
+    return blend(image, resize(blurred(image, alpha, strength, shape), image.shape[:2]), alpha)
 
 
-def blurred(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR) -> np.ndarray:
+def blurred(
+    image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR, shape: str = "gaussian"
+) -> np.ndarray:
     """The background out of focus, without the person: uint8, smaller than `image` the stronger the blur.
+
+    `shape` is one of BLUR_SHAPES; a disc is what a lens makes of a point, and slower.
 
     The blur averages background pixels only (normalised convolution, Knutsson and Westin, 1993), so that no
     halo of the person spreads around the outline.
@@ -52,12 +61,16 @@ def blurred(image: np.ndarray, alpha: np.ndarray, strength: float = DEFAULT_BLUR
     height, width = alpha.shape
     sigma = strength / 100 * max(height, width)
     # A picture that will be blurred by many pixels loses nothing when it is first shrunk by fewer.
-    factor = max(1, int(sigma / SHARED["blur"]["pixels"]))
+    disc = shape == "disc"
+    factor = max(1, int(sigma / (_DISC_PIXELS if disc else SHARED["blur"]["pixels"])))
     size = max(1, height // factor), max(1, width // factor)
     # The power shuts out pixels that shrinking mixed with the person; the rest keeps a sum above zero everywhere.
     weight = (1 - resize(alpha, size).astype(np.float32) / 255) ** 4 + SHARED["blur"]["floor"]
-    colour = resize(image, size).astype(np.float32) * weight[..., None]
     small_sigma = max(sigma / factor, 1e-3)
+    if disc:
+        light = to_light(resize(image, size)) * weight[..., None]
+        return from_light(disc_blur(light, small_sigma) / np.maximum(disc_blur(weight, small_sigma), 1e-6)[..., None])
+    colour = resize(image, size).astype(np.float32) * weight[..., None]
     mixed = cv2.GaussianBlur(colour, (0, 0), small_sigma)
     share = cv2.GaussianBlur(weight, (0, 0), small_sigma)
     return cv2.divide(mixed, cv2.merge([share] * 3), dtype=cv2.CV_8U)
@@ -99,6 +112,10 @@ class Background(Protocol):
         """uint8 height x width x 3 (x 4 for `Cutout`) for the frame at `seconds`."""
         ...
 
+    def behind(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
+        """The background alone, uint8 height x width x 3; instead of `compose`, for the frame at `seconds`."""
+        ...
+
     def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The background alone for a picture of `size` of which `image` is a small copy: uint8, to be stretched."""
         ...
@@ -106,15 +123,19 @@ class Background(Protocol):
 
 @dataclass(frozen=True)
 class Blur:
-    """The scene itself, out of focus; `strength` as in `blur_background`."""
+    """The scene itself, out of focus; `strength` and `shape` as in `blurred`."""
 
     strength: float = DEFAULT_BLUR
+    shape: str = "gaussian"
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
-        return blur_background(image, alpha, self.strength)
+        return blend(image, self.behind(image, alpha), alpha)
+
+    def behind(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
+        return resize(self.plate(image, alpha, image.shape[:2]), image.shape[:2])
 
     def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return blurred(image, alpha, self.strength)
+        return blurred(image, alpha, self.strength, self.shape)
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,9 @@ class Cutout:
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         return cut_out(image, alpha)
+
+    def behind(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
+        return np.zeros_like(image)
 
     def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return np.zeros((1, 1, 3), np.uint8)
@@ -136,9 +160,12 @@ class Picture:
     _covered: np.ndarray | None = field(default=None, init=False, repr=False)
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
+        return blend(image, self.behind(image, alpha), alpha)
+
+    def behind(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         if self._covered is None or self._covered.shape != image.shape:
             self._covered = cover(self.pixels, image.shape[:2])
-        return blend(image, self._covered, alpha)
+        return self._covered
 
     def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return _plate(self.pixels, size)
@@ -156,6 +183,9 @@ class Clip:
 
     def compose(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         """`seconds` must not go back by more than a frame; each job opens its own clip."""
+        return blend(image, self.behind(image, alpha, seconds), alpha)
+
+    def behind(self, image: np.ndarray, alpha: np.ndarray, seconds: float = 0.0) -> np.ndarray:
         while self._due(self._following) <= seconds:
             self._shown = self._following
             following = next(self._frames, None)
@@ -166,7 +196,7 @@ class Clip:
                 self._frames = iter(self._video)
                 following = next(self._frames)
             self._following = following
-        return replace_background(image, alpha, self._shown.image)
+        return cover(self._shown.image, image.shape[:2])
 
     def plate(self, image: np.ndarray, alpha: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return _plate(self._shown.image, size)
@@ -186,7 +216,7 @@ def shows_fringe(background: Background) -> bool:
     return not isinstance(background, Blur)
 
 
-def parse_background(spec: str) -> Background:
+def parse_background(spec: str, blur_shape: str = "gaussian") -> Background:
     """`blur`, `blur:STRENGTH`, `none`, a picture or video file, or a colour (a CSS name or #rrggbb).
 
     Raises InputError when it is none of these. A `Clip` has a position in time: parse anew for each video.
@@ -195,7 +225,9 @@ def parse_background(spec: str) -> Background:
     if spec == "none":
         return Cutout()
     if word == "blur":
-        return Blur(_blur_strength(strength) if strength else DEFAULT_BLUR)
+        if blur_shape not in BLUR_SHAPES:
+            raise InputError(f"blur shape {blur_shape!r} is none of {', '.join(BLUR_SHAPES)}")
+        return Blur(_blur_strength(strength) if strength else DEFAULT_BLUR, blur_shape)
     refuse_address(spec)
     path = Path(spec)
     if path.suffix.lower() in IMAGE_SUFFIXES:

@@ -19,6 +19,7 @@ from .inference import Inference, Mask
 from .latest import Latest
 
 _STALLED = 10.0  # seconds without a picture after which the pipeline gives up
+_MOST_DELAY = 0.25  # seconds by which aligned pictures are shown late at most, so that sound still fits
 _WINDOW = 60  # pictures that statistics look back on
 
 
@@ -71,6 +72,8 @@ class LivePipeline:
     ...         frame = scene.compose(shown.image, shown.mask.of(shown.image))
 
     `segmenters` are copies of one model, each with a picture of its own; `change` is applied to pictures as they come.
+    With `align` every picture shown has its own mask: it is shown later, by the same time for all, and those for which
+    the model has no time are left out.
     """
 
     def __init__(
@@ -79,9 +82,10 @@ class LivePipeline:
         segmenters: Sequence[Segmenter],
         smooth: bool = True,
         change: Callable[[np.ndarray], np.ndarray] = lambda image: image,
+        align: bool = False,
     ) -> None:
         self.statistics = Statistics()
-        self._source, self._change = source, change
+        self._source, self._change, self._align = source, change, align
         self._pictures: Latest[tuple[np.ndarray, float]] = Latest()
         self._stop = threading.Event()
         self._inference = Inference(segmenters, self._pictures, smooth, self._stop, self.statistics.add)
@@ -100,6 +104,25 @@ class LivePipeline:
         self._source.close()
 
     def __iter__(self) -> Iterator[Shown]:
+        for shown in self._aligned() if self._align else self._newest():
+            self.statistics.tick()
+            yield shown
+            self.statistics.add("latency", time.monotonic() - shown.captured)
+
+    def _aligned(self) -> Iterator[Shown]:
+        """Pictures with their own masks, each as long after it was captured as the slowest mask so far has taken."""
+        number, delay = 0, 0.0
+        while (masked := self._inference.masks.take(number, _STALLED)) or not self._inference.masks.closed:
+            if masked is None:
+                raise InputError(f"the camera has given no picture for {_STALLED:.0f} seconds")
+            number, (image, mask) = masked
+            late = time.monotonic() - mask.captured
+            delay = min(max(delay, late), _MOST_DELAY)
+            time.sleep(max(0.0, delay - late))
+            yield Shown(image, mask, mask.captured, own_mask=True)
+
+    def _newest(self) -> Iterator[Shown]:
+        """The newest picture there is, with its own mask where that comes in time, else with the newest."""
         number = 0  # of the picture that was shown last
         while (taken := self._pictures.take(number, _STALLED)) or not self._pictures.closed:
             if taken is None:
@@ -113,9 +136,7 @@ class LivePipeline:
                 shown = Shown(image, before[1], captured, own_mask=False)
             else:
                 return
-            self.statistics.tick()
             yield shown
-            self.statistics.add("latency", time.monotonic() - shown.captured)
 
     def _patience(self) -> float:
         """Seconds to wait for a picture's own mask."""

@@ -24,6 +24,7 @@ from ..media.encoding import RECORDABLE, encoding_for, recording_options
 from ..media.kinds import listed
 from ..media.threads import Behind
 from ..media.video_writer import VideoShape, VideoStream
+from .watchers import is_watched
 
 _TIME_BASE = Fraction(1, 90_000)
 _QUALITY = 93
@@ -119,6 +120,10 @@ class VirtualCamera:
             self._camera.send(fitted(image, (self._camera.height, self._camera.width)))
         except RuntimeError as error:
             raise InputError(f"the virtual camera takes no more pictures: {_first_line(error)}") from error
+
+    def is_watched(self) -> bool | None:
+        """Whether a program reads it; None where that cannot be known, as before the first picture."""
+        return is_watched(self._camera.device) if self._camera is not None else None
 
     def close(self) -> None:
         """Give the virtual camera back."""

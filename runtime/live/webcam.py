@@ -14,10 +14,12 @@ import numpy as np
 
 from ..compositing.composite import Background, Blur, Cutout, Picture, parse_background, shows_fringe
 from ..compositing.fringe import without_fringe
+from ..compositing.light import compose
 from ..compositing.overlay import write_line
 from ..media.images import save_image
 from ..segmenter import Segmenter
 from .camera import Source
+from .framing import AutoFrame
 from .pipeline import LivePipeline, Shown
 
 KEYS = "b background   + - blur   m mirror   space pause   s statistics   p snapshot   q quit"
@@ -86,6 +88,9 @@ class Webcam:
     keys: Callable[[], str] = lambda: ""
     smooth: bool = True
     refine: bool = False
+    light_wrap: float = 0.0
+    align: bool = False  # see LivePipeline
+    framing: AutoFrame | None = None
     snapshots: Path = Path()
     say: Callable[[str], object] = lambda text: None
 
@@ -98,7 +103,7 @@ class Webcam:
         with ExitStack() as outputs, suppress(KeyboardInterrupt):
             for sink in self.sinks:
                 outputs.callback(sink.close)  # each is called, also when another one raises
-            with LivePipeline(self.source, self.segmenters, self.smooth, self._oriented) as pipeline:
+            with LivePipeline(self.source, self.segmenters, self.smooth, self._oriented, self.align) as pipeline:
                 for shown in pipeline:
                     if not self.controls.paused:
                         picture = self._composed(shown, pipeline, shown.captured - started)
@@ -115,16 +120,18 @@ class Webcam:
 
     def _composed(self, shown: Shown, pipeline: LivePipeline, seconds: float) -> np.ndarray:
         began = time.monotonic()
-        alpha = shown.mask.of(shown.image, self.refine)
+        image, alpha = shown.image, shown.mask.of(shown.image, self.refine)
+        if self.framing is not None:
+            image, alpha = self.framing(image, alpha, max(0.0, seconds))
         scene = self.controls.background
         opaque = _NOTHING if isinstance(scene, Cutout) else scene
-        image = without_fringe(shown.image, alpha) if shows_fringe(scene) else shown.image
-        picture = opaque.compose(image, alpha, max(0.0, seconds))
+        image = without_fringe(image, alpha) if shows_fringe(scene) else image
+        picture = compose(opaque, image, alpha, max(0.0, seconds), self.light_wrap)
         pipeline.statistics.add("composite", time.monotonic() - began)
         if self.controls.snapshot:
             self.controls.snapshot = False
             path = self.snapshots / time.strftime("portraitnet-%Y%m%d-%H%M%S.png")
-            save_image(path, scene.compose(image, alpha, max(0.0, seconds)))
+            save_image(path, compose(scene, image, alpha, max(0.0, seconds), self.light_wrap))
             self.say(f"snapshot: {path}")
         if self.controls.statistics:
             write_line(picture, pipeline.statistics.line(), max(0.4, picture.shape[0] / 900))
