@@ -58,7 +58,7 @@ def export_command(
     if checkpoint is None:
         if android is None:
             raise InputError("name a checkpoint; or --android android_demo, which puts the shipped models into the app")
-        with console.status("exporting nano, small and mobile in fp16"):
+        with console.status("exporting a float16 file of mobile, for GPUs"):
             placed = install_shipped(android, lambda model, folder: export_bundle(model, folder, ["tflite"], ["fp16"]))
         for folder in placed:
             print(f"in the app: {folder}")

@@ -14,6 +14,7 @@ from ..runtime.contract import Artefact, Contract
 from ..runtime.errors import InputError
 from ..runtime.files import bytes_of, sha256_of, write_folder_beside
 from ..runtime.shipped import find_model
+from .models import precision_of
 
 IN_APP = ("nano", "small", "mobile")  # of the models that ship: those for live video
 # The best first. w8a16 is for NPUs alone.
@@ -42,18 +43,19 @@ def install_in_app(bundle: Path, demo: Path) -> Path:
 def install_shipped(demo: Path, export_fp16: Callable[[Path, Path], Contract] | None = None) -> list[Path]:
     """Put nano, small and mobile, as they ship, into the app of `demo`; their folders.
 
-    The package has their int8 files. `export_fp16(checkpoint, folder)` writes a bundle with an fp16 .tflite of a
-    checkpoint, for the GPU; without it only the CPU has a file.
+    The package has an int8 file of mobile, for CPUs, and float16 files of the others, for both. For those without one
+    `export_fp16(checkpoint, folder)` writes a bundle with a float16 .tflite for the GPU; without it only CPUs have one.
     """
     models = _models_folder(demo)
     placed = []
     for name in IN_APP:
         path = find_model(name)
         contract = open_backend(path, 1).contract
-        int8 = Artefact(path.name, "tflite", "int8", sha256_of(path), bytes_of(path), _counted(path))
-        files = [(int8, path)]
+        precision = precision_of(path)
+        shipped = Artefact(path.name, "tflite", precision, sha256_of(path), bytes_of(path), _counted(path))
+        files = [(shipped, path)]
         with tempfile.TemporaryDirectory() as scratch:
-            if export_fp16:
+            if export_fp16 and precision not in _FOR_GPU:
                 bundle = Path(scratch) / "bundle"
                 (fp16,) = export_fp16(path.with_suffix(".safetensors"), bundle).artefacts
                 files.append((fp16, bundle / fp16.file))

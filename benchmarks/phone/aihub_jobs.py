@@ -119,9 +119,15 @@ def _asked(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """What the client answers; its errors and the network's as one line."""
     import requests
 
+    expected: tuple[type[Exception], ...] = (
+        requests.RequestException,
+        FileNotFoundError,
+        TimeoutError,
+        *_client_errors(),
+    )
     try:
         return call(*arguments, **named)
-    except (requests.RequestException, FileNotFoundError, TimeoutError, *_client_errors()) as error:
+    except expected as error:
         reason = re.sub(r"[\s|┌┐└┘─]+", " ", str(error)).strip()[:300] or type(error).__name__  # it draws a box
         hint = " (The token comes from your account there: qai-hub configure --api_token TOKEN)"
         raise InputError(f"AI Hub: {reason}{hint if 'token' in reason.lower() else ''}") from error

@@ -4,7 +4,7 @@
 
 What an app without OpenGL would spend; a phone's processor and runtime are others. `processor_ms` is the processor
 time of all threads together, per frame; four threads on free cores take a quarter of it. `median_ms` is the time on the
-clock, which means something only where `load` (running programs, Linux's average of a minute) is small.
+clock, which means something only where `load` (running programs, the average of the minute before that row) is small.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ def main() -> None:
         command = ["java", "-cp", classes, "portraitnet.core.CpuPathBenchmarkKt", FRAMES, *THREADS]
         rows = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout.splitlines()
     java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[0].replace('"', "")
-    load = os.getloadavg()[0]
     machine = f'"{provenance()["machine"]}, {os.cpu_count()} cores; {java}; Kotlin {version}"'
-    OUT.write_text("\n".join([f"{rows[0]},load,machine", *(f"{row},{load:.0f},{machine}" for row in rows[1:])]) + "\n")
+    OUT.write_text("\n".join([f"{rows[0]},machine", *(f"{row},{machine}" for row in rows[1:])]) + "\n")
     sys.stdout.write(OUT.read_text())
 
 

@@ -37,6 +37,7 @@ def write_golden(folder: Path) -> None:
         "smoothing": [_smoothing(writer)],
         "alphas": [_alpha(writer)],
         "composites": _composites(writer),
+        "own_colours": _own_colours(writer),
         "percentiles": _percentiles(),
         "contracts": [_contract(writer)],
         "plans": _plans(writer),
@@ -214,6 +215,21 @@ def _composites(writer: _Writer) -> list[dict[str, object]]:
         wanted = writer(blur_background(image, alpha, strength))
         cases.append({"name": "blur", "background": "blur", "strength": strength, "most": 2, "wanted": wanted})
     return [{**shared, **case} for case in cases]
+
+
+def _own_colours(writer: _Writer) -> list[dict[str, object]]:
+    """A person of one colour before another, mixed at a soft outline: exact where nothing is shrunk."""
+    cases = []
+    for name, size, most in (("as large as it is", (120, 160), 1), ("shrunk to a quarter", (360, 640), 12)):
+        alpha = cv2.GaussianBlur((_blob(size) > 0.5).astype(np.float32), (0, 0), size[1] / 40)
+        person, behind = picture(9, *size) // 2 + 110, picture(10, *size) // 3
+        image = np.rint(alpha[..., None] * person + (1 - alpha[..., None]) * behind).astype(np.uint8)
+        alpha = np.rint(alpha * 255).astype(np.uint8)
+        wanted = without_fringe(image, alpha)
+        assert np.abs(wanted.astype(int) - image).max() > 40  # there is something to correct
+        facts = {"name": name, "size": size, "most": most, "image": writer(image), "alpha": writer(alpha)}
+        cases.append({**facts, "wanted": writer(wanted)})
+    return cases
 
 
 def _plans(writer: _Writer) -> list[dict[str, object]]:

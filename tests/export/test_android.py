@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from portraitnet.export.android import install_in_app, install_shipped
-from portraitnet.runtime.contract import Contract
+from portraitnet.export.models import precision_of
+from portraitnet.runtime.backends import open_backend
+from portraitnet.runtime.contract import Artefact, Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.files import sha256_of
+from portraitnet.runtime.shipped import find_model
 
 
 @pytest.fixture
@@ -36,25 +39,35 @@ def test_the_files_that_phones_run_and_their_contract_become_assets_beside_those
     assert (placed.parent.parent / "older.tflite").exists()
 
 
-def test_the_shipped_models_become_assets_with_a_file_for_the_gpu_where_one_is_exported(bundle, demo):
-    folder, contract = bundle
+def test_the_shipped_models_become_assets_each_with_a_file_that_a_gpu_takes(demo):
     asked = []
 
     def export_fp16(checkpoint, out):
-        asked.append(checkpoint)
-        shutil.copytree(folder, out)
-        one = dataclasses.replace(contract.artefacts[0], file="toy-int8.tflite", format="tflite", precision="fp16")
-        return dataclasses.replace(contract, artefacts=(one,))
+        asked.append(checkpoint.name)
+        out.mkdir()
+        shutil.copyfile(find_model("nano"), out / "half.tflite")
+        one = Artefact("half.tflite", "tflite", "fp16", sha256_of(out / "half.tflite"), 1, {})
+        return dataclasses.replace(open_backend(find_model("mobile")).contract, artefacts=(one,))
 
-    assert all(Contract.read(one).artefacts[0].precision == "int8" for one in install_shipped(demo))
     placed = install_shipped(demo, export_fp16)
     assert [one.name for one in placed] == ["portraitnet-nano", "portraitnet-small", "portraitnet-mobile"]
-    assert [checkpoint.suffix for checkpoint in asked] == [".safetensors"] * 3
+    assert asked == ["portraitnet-mobile.safetensors"]  # the others ship in float16
     for one in placed:
-        int8, fp16 = Contract.read(one).artefacts
-        assert (int8.precision, fp16.precision) == ("int8", "fp16")
-        assert int8.parity["xnnpack"]["partitions"] >= 1
-        assert (one / fp16.file).is_file()
+        artefacts = Contract.read(one).artefacts
+        assert [artefact.precision for artefact in artefacts] == (
+            ["int8", "fp16"] if one.name == "portraitnet-mobile" else ["fp16"]
+        )
+        assert {path.name for path in one.glob("*.tflite")} == {artefact.file for artefact in artefacts}
+        # What is written of a file is what lies in it.
+        assert precision_of(one / artefacts[0].file) == artefacts[0].precision
+        assert artefacts[0].parity["xnnpack"]["partitions"] >= 1
+
+
+def test_without_an_exporter_only_what_ships_is_placed(demo):
+    placed = install_shipped(demo)
+    assert [[artefact.precision for artefact in Contract.read(one).artefacts] for one in placed] == [
+        ["fp16"], ["fp16"], ["int8"],
+    ]  # fmt: skip
 
 
 def test_a_name_that_is_no_folder_is_refused(bundle, demo, tmp_path):

@@ -40,8 +40,8 @@ class FakeQuantization:
         handles = []
         for module in self._weighted:
             handles += [module.register_forward_pre_hook(_round_weight), module.register_forward_hook(_restore_weight)]
-        for index, module in enumerate(self._stored):
-            handles.append(module.register_forward_hook(partial(self._round_activation, index)))
+        for index, stored in enumerate(self._stored):
+            handles.append(stored.register_forward_hook(partial(self._round_activation, index)))
         try:
             yield
         finally:

@@ -41,7 +41,10 @@ class LiveProcessor(
             before = nanoseconds
             view.map.crop(alpha)
             if (refine) view.refiner.refine(view.image, view.map.content, view.mask) else view.map.grow(view.mask)
-            view.compositor.compose(view.image, view.mask, background, view.image)
+            val scene = background
+            // Where the old background is seen around the person, out of focus, its colours are no fringe.
+            if (scene is Background.Colour || scene is Background.Picture) view.colours.correct(view.image, view.mask, view.image)
+            view.compositor.compose(view.image, view.mask, scene, view.image)
         }
         times.rate.tick(System.nanoTime())
         return view.composed
@@ -57,6 +60,7 @@ class LiveProcessor(
         val mask = ByteArray(height * width)
         val map = AlphaMap(input.letterbox, height, width, workers)
         val refiner by lazy { GuidedRefiner(height, width, input.letterbox.height, input.letterbox.width, workers) }
+        val colours by lazy { OwnColours(height, width, workers) }
         val compositor = Compositor(height, width, workers)
         val composed = Composed(height, width, image)
     }

@@ -95,6 +95,19 @@ class AgreementTest {
     }
 
     @Test
+    fun outlinesGetThePersonsOwnColoursAlike() {
+        for (case in Golden.cases("own_colours")) {
+            val (height, width) = ints(case, "size")
+            val found = pixelsOf(Golden.bytes(case, "image"))
+            val colours = OwnColours(height, width, workers)
+            colours.correct(found.copyOf(), Golden.bytes(case, "alpha"), IntArray(found.size))
+            colours.correct(found, Golden.bytes(case, "alpha"), found) // from used buffers, in place
+            // Python shrinks by bilinear samples, this by means of areas.
+            assertNear(case.getString("name"), Golden.bytes(case, "wanted"), bytesOf(found), case.getInt("most"), 0.3)
+        }
+    }
+
+    @Test
     fun percentilesAreThoseOfNumpy() {
         for (case in Golden.cases("percentiles")) {
             val values = case.getJSONArray("values")

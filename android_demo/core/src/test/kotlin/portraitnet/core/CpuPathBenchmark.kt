@@ -40,7 +40,7 @@ fun main(arguments: Array<String>) {
     val contract = ModelContract("none", listOf("background", "person"), 224, 224, "", 0, 0, emptyList(), STRETCH)
     val mask = FloatArray(224 * 224) { if (it % 224 in 60..160 && it / 224 > 60) 1f else 0.02f }
     val backgrounds = mapOf("blur" to Background.Blur(), "colour" to Background.Colour(32, 128, 96))
-    println("width,height,turned,background,threads,median_ms,p90_ms,processor_ms,reading_ms,compositing_ms,frames")
+    println("width,height,turned,background,threads,median_ms,p90_ms,processor_ms,reading_ms,compositing_ms,frames,load")
     for ((width, height) in listOf(640 to 480, 1280 to 720)) for (degrees in listOf(0, 90)) {
         for ((name, background) in backgrounds) for (threads in arguments.drop(1).map { it.toInt() }) {
             Workers(threads).use { workers ->
@@ -59,7 +59,8 @@ fun main(arguments: Array<String>) {
                     whole.percentile(50.0), whole.percentile(90.0), used / 1e6 / frames,
                     live.times.reading.percentile(50.0), live.times.compositing.percentile(50.0),
                 ).joinToString(",") { "%.2f".format(it) }
-                println("$width,$height,$degrees,$name,$threads,$numbers,$frames")
+                val load = ManagementFactory.getOperatingSystemMXBean().systemLoadAverage
+                println("$width,$height,$degrees,$name,$threads,$numbers,$frames,${"%.1f".format(load)}")
             }
         }
     }
