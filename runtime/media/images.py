@@ -160,7 +160,8 @@ def clear_errors(path: Path) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, struct.error) as error:  # RuntimeError: AVIF
+    # RuntimeError is AVIF's, IndexError GIF's.
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, struct.error) as error:
         raise InputError(f"{path} is damaged or cut short: {error}") from error
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.media import animation
 from portraitnet.runtime.media.animation import AnimationReader, is_animation
+from portraitnet.runtime.media.images import load_rgba
 from portraitnet.runtime.process import run
 
 TIMES = [50, 120, 200, 90]
@@ -111,3 +112,18 @@ def test_a_file_that_ends_midway_is_refused(make_animation, segmenter, tmp_path)
     with pytest.raises(InputError, match=r"a\.webp is"):
         run([source], segmenter, tmp_path / "out.webp")
     assert not (tmp_path / "out.webp").exists()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])
+def test_a_file_cut_anywhere_is_read_or_refused(make_animation, tmp_path, name):
+    whole = make_animation(name).read_bytes()
+    path = tmp_path / f"cut-{name}"
+    refused = 0
+    for end in range(0, len(whole), max(1, len(whole) // 400)):
+        path.write_bytes(whole[:end])
+        try:
+            is_animation(path)
+            load_rgba(path)
+        except InputError:
+            refused += 1
+    assert refused > 10
