@@ -85,11 +85,10 @@ def export_command(
     console.print(parity_table({artefact.file: artefact.parity for artefact in contract.artefacts}))
     print(f"bundle: {target}")
     if chips:
-        tflites = {a.precision: a.file for a in contract.artefacts if a.format == "tflite"}
-        chosen = next((tflites[p] for p in ("w8a16", "int8", "fp32") if p in tflites), None)
-        if chosen is None:
-            raise InputError("--npu compiles a .tflite: add --to tflite and --precision w8a16, int8 or fp32")
-        for chip, told in compile_for_npus(target / chosen, chips, target.with_name(f"{target.name}-npu")).items():
-            print(f"{chip}: {told}")
+        tflites = [target / a.file for a in contract.artefacts if a.format == "tflite"]
+        if not tflites:
+            raise InputError("--npu compiles .tflite files: add --to tflite")
+        for file_and_chip, told in compile_for_npus(tflites, chips, target.with_name(f"{target.name}-npu")).items():
+            print(f"{file_and_chip}: {told}")
     if android:
         print(f"in the app: {install_in_app(target, android)}")

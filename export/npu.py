@@ -80,27 +80,39 @@ def require_compilers(chips: Sequence[Chip]) -> None:
             )
 
 
-def compile_for_npus(model: Path, chips: Sequence[Chip], out: Path) -> dict[str, str]:
-    """Compile the .tflite `model` for each chip into the folder `out`; how much of it each NPU takes, by chip.
+def compile_for_npus(models: Sequence[Path], chips: Sequence[Chip], out: Path) -> dict[str, str]:
+    """Compile each .tflite for each chip into the folder `out`; how much of it each NPU takes, by "FILE, MAKER:CHIP".
 
-    The same is written as report.json. Raises InputError when a compiler is missing or refuses the network.
+    The same is written as report.json. A file that a compiler refuses is told there too. Raises InputError when a
+    compiler is missing, or all of them refuse everything.
     """
     require_compilers(chips)
-    from ai_edge_litert.aot.aot_compile import aot_compile
-
-    report = {}
+    report, refused = {}, []
     with write_folder_beside(out) as folder:
-        for chip in chips:
-            with tempfile.TemporaryDirectory() as scratch, _libraries_on_path(chip.maker), quiet():
-                result = aot_compile(str(model), output_dir=scratch, target=_target(chip))
-                if result.failed_backends:
-                    raise InputError(
-                        f"{model.name} does not compile for {chip}: {_reason(result.failed_backends[0][1])}"
-                    )
-                result.export(folder, model.stem)
-                report[str(chip)] = _residency(result.compilation_report())
+        for model, chip in ((model, chip) for model in models for chip in chips):
+            try:
+                told = _compile(model, chip, folder)
+            except InputError as error:
+                refused.append(str(error))
+                told = f"refused: {error}"
+            report[f"{model.name}, {chip}"] = told
+        if len(refused) == len(report):
+            raise InputError("; ".join(refused))
         (folder / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     return report
+
+
+def _compile(model: Path, chip: Chip, folder: Path) -> str:
+    """Write the compiled model into `folder`; how much of it the NPU takes."""
+    from ai_edge_litert.aot.aot_compile import aot_compile
+
+    with tempfile.TemporaryDirectory() as scratch, _libraries_on_path(chip.maker), quiet():
+        result = aot_compile(str(model), output_dir=scratch, target=_target(chip))
+        if result.failed_backends:
+            reason = _reason(result.failed_backends[0][1])
+            raise InputError(f"{model.name} does not compile for {chip}: {reason}")
+        result.export(folder, model.stem)
+        return _residency(result.compilation_report())
 
 
 def _residency(text: str) -> str:

@@ -52,7 +52,7 @@ def test_a_missing_compiler_is_named_with_its_package(maker, tmp_path, no_compil
     with pytest.raises(InputError, match=f"compiler of {maker} is not installed: pip install ai-edge-litert-sdk-"):
         require_compilers([Chip(maker, "X")])
     with pytest.raises(InputError, match="not installed"):
-        compile_for_npus(find_model("nano"), [Chip(maker, "X")], tmp_path / "npu")
+        compile_for_npus([find_model("nano")], [Chip(maker, "X")], tmp_path / "npu")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -79,7 +79,7 @@ def test_a_package_that_was_installed_empty_is_told_from_a_compiler(tmp_path, mo
 def test_qualcomms_compiler_takes_the_whole_network(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(CACHE))
     out = tmp_path / "npu"
-    report = compile_for_npus(find_model(name), parse_chips("qualcomm:sm8750"), out)
+    report = compile_for_npus([find_model(name)], parse_chips("qualcomm:sm8750"), out)
     (line,) = report.values()
     taken, _, total = line.split()[:3]
     assert taken == total != "0"
@@ -97,6 +97,11 @@ def test_a_refused_network_is_one_line_and_leaves_nothing(tmp_path, monkeypatch)
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(find_model("nano").read_bytes()[:2000])
     with pytest.raises(InputError, match=r"broken\.tflite does not compile for qualcomm:sm8750: .*[a-z]") as caught:
-        compile_for_npus(broken, parse_chips("qualcomm:sm8750"), tmp_path / "npu")
+        compile_for_npus([broken], parse_chips("qualcomm:sm8750"), tmp_path / "npu")
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.tflite"]
+    report = compile_for_npus([broken, find_model("nano")], parse_chips("qualcomm:sm8750"), tmp_path / "npu")
+    first, second = report.items()
+    assert first[0] == "broken.tflite, qualcomm:sm8750"
+    assert first[1].startswith("refused: broken.tflite does not compile")
+    assert second[1].endswith("in 1 piece")
