@@ -28,12 +28,12 @@ _ASPECTS = (1.0, 4 / 3, 16 / 9, 3 / 4, 9 / 16)  # width / height of cameras, upr
 def export_coreml(graph: DeployedGraph, contract: Contract, path: Path, precision: str) -> dict[str, Any]:
     """Write `graph` as an .mlpackage folder at `path`; the facts name the input sizes that it takes.
 
-    A network without a fixed size inside takes several (`input_sizes`), and the contract's unless another is wanted.
+    A network without a fixed size inside takes several (`input_sizes`), and the contract's unless another is wanted;
+    one with operators that coremltools converts at a known size alone takes the contract's.
     """
     with quiet():
         # coremltools imports tensorflow, and torchvision crashes when it comes after that one.
-        import torchvision  # noqa: F401, I001
-        import coremltools as ct
+        import torchvision  # noqa: F401
 
         portrait = contract.task == "portrait"
         wide = precision in _FLOAT32
@@ -41,23 +41,13 @@ def export_coreml(graph: DeployedGraph, contract: Contract, path: Path, precisio
         with torch.no_grad():
             traced = torch.jit.trace(module, torch.zeros(1, 3, *contract.size), check_trace=False)
         sizes = [size for size in input_sizes(contract) if size == contract.size or _same(module, traced, size)]
-        shapes = [(1, 3, *size) for size in sizes]
-        gray = ct.colorlayout.GRAYSCALE if wide else ct.colorlayout.GRAYSCALE_FLOAT16
-        model = ct.convert(
-            traced,
-            convert_to="mlprogram",
-            minimum_deployment_target=ct.target.iOS16,
-            compute_precision=ct.precision.FLOAT32 if wide else ct.precision.FLOAT16,
-            inputs=[
-                ct.ImageType(
-                    name=INPUT,
-                    shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if len(shapes) > 1 else shapes[0],
-                    color_layout=ct.colorlayout.RGB,
-                )
-            ],
-            outputs=[ct.ImageType(name=ALPHA, color_layout=gray) if portrait else ct.TensorType(name=SCORES)],
-            skip_model_load=True,
-        )
+        try:
+            model = _program(traced, sizes, portrait, wide)
+        except ValueError:  # coremltools reads some operators at one known size alone
+            if len(sizes) == 1:
+                raise
+            sizes = [contract.size]
+            model = _program(traced, sizes, portrait, wide)
         model = _compressed(model, precision)
         what = "Person segmentation" if portrait else "Segmentation"
         height, width = contract.size
@@ -65,6 +55,29 @@ def export_coreml(graph: DeployedGraph, contract: Contract, path: Path, precisio
         model.user_defined_metadata[METADATA_KEY] = contract.without_artefacts().to_json()
         model.save(str(path))
     return {"input_sizes": [f"{height}x{width}" for height, width in sizes]}
+
+
+def _program(traced: Any, sizes: list[tuple[int, int]], portrait: bool, wide: bool) -> Any:
+    """The ML program of a traced graph that takes each of `sizes`, the first unless another is wanted."""
+    import coremltools as ct
+
+    shapes = [(1, 3, *size) for size in sizes]
+    gray = ct.colorlayout.GRAYSCALE if wide else ct.colorlayout.GRAYSCALE_FLOAT16
+    return ct.convert(
+        traced,
+        convert_to="mlprogram",
+        minimum_deployment_target=ct.target.iOS16,
+        compute_precision=ct.precision.FLOAT32 if wide else ct.precision.FLOAT16,
+        inputs=[
+            ct.ImageType(
+                name=INPUT,
+                shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if len(shapes) > 1 else shapes[0],
+                color_layout=ct.colorlayout.RGB,
+            )
+        ],
+        outputs=[ct.ImageType(name=ALPHA, color_layout=gray) if portrait else ct.TensorType(name=SCORES)],
+        skip_model_load=True,
+    )
 
 
 def input_sizes(contract: Contract) -> list[tuple[int, int]]:
