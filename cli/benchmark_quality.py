@@ -69,14 +69,13 @@ def mattes_command(
     out: Out = RESULTS,
 ) -> None:
     """SAD, MSE, Grad and Conn of alpha: without refinement, with edge refinement, and with matting."""
-    from rich.progress import Progress
-
     from ..benchmarks.quality.mattes import benchmark_mattes, table
+    from ..runtime.console import progress_bar
 
     if not (data or rendered):
         raise InputError("there is nothing to measure on: give --data, or --rendered above 0")
     contestants = default_models(models)
-    with Progress() as progress:
+    with progress_bar() as progress:
         path = benchmark_mattes(contestants, data or [], rendered, matting, out, progress)
     print_results(path, table)
 
