@@ -1,7 +1,6 @@
 """Settings that must stand before torch is imported, marks by place, and a cache of the tests' own."""
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,6 @@ TOGETHER = {"android", "export", "packaging"}
 # Threads that spin while they wait slow the tests tenfold on a machine that does anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Background jobs and nohup ignore these, and so would every process that a test starts and ends by one of them.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
