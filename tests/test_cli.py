@@ -252,7 +252,10 @@ def test_a_stopped_run_leaves_nothing(long_clip, number, code):
 def test_a_closed_terminal_finishes_the_recording(long_clip):
     command = [sys.executable, "-m", "portraitnet", "webcam", "--no-preview", "--camera", "clip.mp4", "--loop"]
     command += ["--record", "rec.mp4", "--size", "320x240"]
-    with subprocess.Popen(command, cwd=long_clip.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Under nohup this signal is ignored, also by what we start.
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=long_clip.parent, **pipes, **heeds) as process:
         recording = long_clip.parent / "rec.mp4"
         wait_for(lambda: recording.exists() and recording.stat().st_size > 2000, process)
         process.send_signal(signal.SIGHUP)
