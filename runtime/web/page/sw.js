@@ -6,10 +6,14 @@ const FILES = '__FILES__'; // the page itself; the model and its runtime are kep
 const CACHE = `portraitnet-${VERSION}`;
 const HASHED = /-[0-9A-Za-z]{8,10}(\.\w+$|\/)/;
 
+/** Whether a newer version has taken over: opening this one's cache again would bring it back, for nobody to remove. */
+const isReplaced = () => self.serviceWorker?.state === 'redundant';
+
 /** The key of an address: without what is before this worker, since --lan puts a new secret there at each start. */
 const keyOf = (url) => new URL(`/kept/${url.slice(self.registration.scope.length).split('?')[0]}`, self.location.origin).href;
 
 async function keep(urls) {
+  if (isReplaced()) return;
   const cache = await caches.open(CACHE);
   for (const url of urls) {
     if (HASHED.test(url) && (await cache.match(keyOf(url)))) continue;
@@ -19,11 +23,12 @@ async function keep(urls) {
   }
 }
 
+const olderCaches = async () => (await caches.keys()).filter((name) => name.startsWith('portraitnet-') && name !== CACHE);
+
 /** Take over from older versions what has the same name and so the same content, then remove them. */
 async function replaceOlder() {
   const cache = await caches.open(CACHE);
-  const before = (await caches.keys()).filter((name) => name.startsWith('portraitnet-') && name !== CACHE);
-  for (const name of before) {
+  for (const name of await olderCaches()) {
     const old = await caches.open(name);
     for (const request of await old.keys()) {
       if (!HASHED.test(request.url) || !request.url.includes('/kept/') || (await cache.match(request))) continue;
@@ -40,8 +45,13 @@ self.addEventListener('install', (event) => {
   self.skipWaiting();
   event.waitUntil(keep(FILES.map((file) => self.registration.scope + file)));
 });
-// claim() is not waited for: in Firefox its promise may stay open, and until this ends no request is answered.
-self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => void self.clients.claim())));
+// claim() is not waited for: in Firefox its promise may stay open, and until this ends no request is answered. Until it
+// has its effect, pages still ask the older version, which may have opened its cache once more.
+self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => void self.clients.claim().then(removeOlder))));
+
+async function removeOlder() {
+  for (const name of await olderCaches()) await caches.delete(name);
+}
 
 self.addEventListener('message', (event) => {
   event.waitUntil(keep(event.data.keep).then(
@@ -58,6 +68,7 @@ self.addEventListener('fetch', (event) => {
 /** Files with a hash in their name from what is kept; all else from the network while there is one. */
 async function answer(event) {
   const {url} = event.request;
+  if (isReplaced()) return fetch(event.request);
   const cache = await caches.open(CACHE);
   const key = keyOf(url);
   const kept = await cache.match(key);
