@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from portraitnet.runtime.compositing.composite import Blur, Cutout, Picture
-from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.live.inference import Mask
 from portraitnet.runtime.live.latest import Latest
@@ -18,72 +17,7 @@ from portraitnet.runtime.live.pipeline import LivePipeline
 from portraitnet.runtime.live.sinks import Recorder
 from portraitnet.runtime.live.webcam import Controls, Webcam, parse_backgrounds
 from portraitnet.runtime.segmenter import Segmenter
-
-
-class Moving:
-    """A camera whose next picture comes when one was shown: a bright square that moves, its number in the first pixel.
-
-    So nothing here depends on how fast this machine is. At such a low rate the pipeline waits seconds for a mask.
-    """
-
-    rate = 0.5
-
-    def __init__(self, pictures=30, size=(60, 80), ahead=1):
-        self.left, self.size, self.number, self.closed = pictures, size, 0, False
-        self._next, self._shown = threading.Semaphore(ahead), 0
-
-    def read(self):
-        if self.number == self.left:
-            return None
-        self._next.acquire(timeout=1)  # a pipeline that was left early must not wait for long
-        self.number += 1
-        image = np.zeros((*self.size, 3), np.uint8)
-        image[20:40, self.number : self.number + 20] = 220
-        image[0, 0] = self.number
-        return image
-
-    def shown(self, number):
-        """Let come as many pictures as have gone."""
-        self._next.release(number - self._shown)
-        self._shown = number
-
-    def close(self):
-        self.closed = True
-
-
-def number_of(image):
-    return int(image[0, 0, 0])
-
-
-class Bright:
-    """A model that finds the square."""
-
-    contract = Contract("bright", ("background", "person"), 64, 64)
-
-    def __init__(self):
-        self.runs = 0
-
-    def run(self, batch):
-        self.runs += 1
-        return (batch.mean(-1, keepdims=True) > 160).astype(np.float32)
-
-
-def shown_by(source, *backends, smooth=False):
-    pictures = []
-    with LivePipeline(source, [Segmenter(backend) for backend in backends], smooth) as pipeline:
-        for one in pipeline:
-            pictures.append((number_of(one.image), one))
-            source.shown(number_of(one.image))
-    return pictures
-
-
-def has_its_own_mask(shown):
-    alpha = shown.mask.of(shown.image)
-    assert shown.own_mask
-    assert shown.mask.captured == shown.captured
-    assert alpha.shape == shown.image.shape[:2]
-    assert alpha[shown.image[..., 0] > 200].mean() > 200
-    assert alpha[shown.image[..., 0] < 100].mean() < 20
+from portraitnet.tests.runtime.live.stand_ins import Bright, Moving, has_its_own_mask, number_of, shown_by
 
 
 def test_a_model_that_keeps_up_masks_every_picture_with_its_own_mask():
@@ -374,60 +308,3 @@ def test_a_mask_fits_pictures_of_another_size():
         assert found.shape == size
         assert (found[:, : size[1] // 2 - 4] == 255).all()
         assert (found[:, size[1] // 2 + 4 :] == 0).all()
-
-
-def test_aligned_pictures_have_their_own_masks_however_slow_the_model():
-    class Slow(Bright):
-        """Slower than the camera, so that the pipeline would not wait for it."""
-
-        def run(self, batch):
-            threading.Event().wait(0.03)
-            return super().run(batch)
-
-    source = Moving(30, ahead=3)
-    source.rate = 1000.0
-    shown = []
-    with LivePipeline(source, [Segmenter(Slow())], smooth=False, align=True) as pipeline:
-        for one in pipeline:
-            shown.append(one)
-            source.shown(number_of(one.image))
-    assert len(shown) > 5
-    numbers = [number_of(one.image) for one in shown]
-    assert numbers == sorted(set(numbers))
-    for one in shown:
-        has_its_own_mask(one)
-
-
-def test_aligned_pictures_end_with_the_source_and_raise_what_the_model_raises():
-    class Broken(Bright):
-        def run(self, batch):
-            raise InputError("no")
-
-    with pytest.raises(InputError, match="no"), LivePipeline(Moving(3), [Segmenter(Broken())], align=True) as pipeline:
-        list(pipeline)
-    source = Moving(4, ahead=4)
-    with LivePipeline(source, [Segmenter(Bright())], smooth=False, align=True) as pipeline:
-        assert len(list(pipeline)) >= 1
-
-
-def test_auto_frame_shows_the_person_larger(tmp_path):
-    shown = []
-
-    class Sink:
-        def send(self, image, seconds):
-            shown.append(image)
-
-        def close(self):
-            pass
-
-    class Framing:
-        def __call__(self, image, alpha, seconds):
-            assert image.shape[:2] == alpha.shape
-            return image[::-1], alpha[::-1]
-
-    source = Moving(2, ahead=2)
-    controls = Controls([Picture(np.full((1, 1, 3), 9, np.uint8))])
-    Webcam(source, [Segmenter(Bright())], controls, [Sink()], framing=Framing(), smooth=False).run()
-    assert shown
-    assert (shown[0][25, 10] > 150).all() or (shown[0][39, 15] > 150).all()
-    assert (shown[0][0, 0] == 9).all()
