@@ -46,6 +46,10 @@ _FIREFOX_PREFERENCES = {
 }
 
 
+class NoAnswerError(RuntimeError):
+    """The driver lost the result of a script (WebKit, rarely, on a busy machine); whether it ran is unknown."""
+
+
 class Browser:
     """One page of one engine. `evaluate` takes an expression, which may be a promise, and gives JSON back."""
 
@@ -78,11 +82,17 @@ class Browser:
         until = time.monotonic() + seconds
         # What is looked at may not be there yet.
         safely = f"(async () => {{ try {{ return Boolean(await ({condition})); }} catch {{ return false; }} }})()"
-        while not self.evaluate(safely):
+        while not self._is_true(safely):
             if time.monotonic() > until:
                 status = self.evaluate("document.getElementById('status')?.textContent ?? document.body.innerText")
                 raise AssertionError(f"{self.name}: {condition} did not come true; the page says: {status}")
             time.sleep(0.1)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return self.evaluate(expression)
+        except NoAnswerError:
+            return False
 
 
 class Chromium(Browser):
@@ -269,12 +279,19 @@ class WebKit(Browser):
         self.driver.get(url)
 
     def evaluate(self, expression: str) -> Any:
+        from selenium.common.exceptions import WebDriverException
+
         script = (
             "const done = arguments[0];"
             f"(async () => JSON.stringify((await ({expression})) ?? null))()"
             ".then((text) => done({text}), (error) => done({error: String(error)}));"
         )
-        answer = self.driver.execute_async_script(script)
+        try:
+            answer = self.driver.execute_async_script(script)
+        except WebDriverException as error:
+            if "Could not parse script result" in str(error):
+                raise NoAnswerError(str(error)) from error
+            raise
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return json.loads(answer["text"])

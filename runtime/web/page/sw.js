@@ -1,57 +1,62 @@
 // Keeps what the page has loaded, so that it works without a network. VERSION comes from the content of all files: with
-// any change browsers install this file anew, and what it kept before is replaced.
+// any change browsers install this file anew.
+//
+// All versions share one cache: while one replaces another, both run for a moment, and a cache that belonged to the older
+// one could be made again just after it was removed.
 
-const VERSION = '__VERSION__';
+self.VERSION = '__VERSION__';
 const FILES = '__FILES__'; // the page itself; the model and its runtime are kept when the page has loaded them
-const CACHE = `portraitnet-${VERSION}`;
-const HASHED = /-[0-9A-Za-z]{8,10}(\.\w+$|\/)/;
-
-/** Whether a newer version has taken over: opening this one's cache again would bring it back, for nobody to remove. */
-const isReplaced = () => self.serviceWorker?.state === 'redundant';
+const CACHE = 'portraitnet';
+const HASHED = /-[0-9A-Za-z]{8,10}(?=\.\w+$|\/)/;
 
 /** The key of an address: without what is before this worker, since --lan puts a new secret there at each start. */
 const keyOf = (url) => new URL(`/kept/${url.slice(self.registration.scope.length).split('?')[0]}`, self.location.origin).href;
 
-async function keep(urls) {
-  if (isReplaced()) return;
+const withoutHash = (key) => key.replace(HASHED, '');
+
+const isKept = async (url) => HASHED.test(url) && Boolean(await caches.match(keyOf(url), {cacheName: CACHE}));
+
+async function load(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return answer;
+}
+
+/** Keep an answer in place of what had the same name with another hash. */
+async function store(url, answer) {
   const cache = await caches.open(CACHE);
-  for (const url of urls) {
-    if (HASHED.test(url) && (await cache.match(keyOf(url)))) continue;
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-    await cache.put(keyOf(url), answer);
+  const key = keyOf(url);
+  await cache.put(key, answer);
+  if (!HASHED.test(key)) return;
+  for (const request of await cache.keys()) {
+    if (request.url !== key && withoutHash(request.url) === withoutHash(key)) await cache.delete(request);
   }
 }
 
-const olderCaches = async () => (await caches.keys()).filter((name) => name.startsWith('portraitnet-') && name !== CACHE);
+/** All are loaded before the first is stored, so that a failure leaves the version before as it was. */
+async function install() {
+  const urls = FILES.map((file) => self.registration.scope + file);
+  const missing = [];
+  for (const url of urls) if (!(await isKept(url))) missing.push(url);
+  const answers = await Promise.all(missing.map(load));
+  for (const [index, url] of missing.entries()) await store(url, answers[index]);
+}
 
-/** Take over from older versions what has the same name and so the same content, then remove them. */
-async function replaceOlder() {
-  const cache = await caches.open(CACHE);
-  for (const name of await olderCaches()) {
-    const old = await caches.open(name);
-    for (const request of await old.keys()) {
-      if (!HASHED.test(request.url) || !request.url.includes('/kept/') || (await cache.match(request))) continue;
-      // The page's own hashed files of before are not asked for any more; the model and its runtime may be.
-      if (request.url.includes('/shared/litert-') || request.url.includes('/models/')) {
-        await cache.put(request, await old.match(request));
-      }
-    }
-    await caches.delete(name);
-  }
+async function keep(urls) {
+  for (const url of urls) if (!(await isKept(url))) await store(url, await load(url));
+}
+
+/** Versions before 0.3 had a cache each. */
+async function removeOldCaches() {
+  for (const name of await caches.keys()) if (name.startsWith('portraitnet-')) await caches.delete(name);
 }
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
-  event.waitUntil(keep(FILES.map((file) => self.registration.scope + file)));
+  event.waitUntil(install());
 });
-// claim() is not waited for: in Firefox its promise may stay open, and until this ends no request is answered. Until it
-// has its effect, pages still ask the older version, which may have opened its cache once more.
-self.addEventListener('activate', (event) => event.waitUntil(replaceOlder().then(() => void self.clients.claim().then(removeOlder))));
-
-async function removeOlder() {
-  for (const name of await olderCaches()) await caches.delete(name);
-}
+// claim() is not waited for: in Firefox its promise may stay open, and until this ends no request is answered.
+self.addEventListener('activate', (event) => event.waitUntil(removeOldCaches().then(() => void self.clients.claim())));
 
 self.addEventListener('message', (event) => {
   event.waitUntil(keep(event.data.keep).then(
@@ -68,16 +73,13 @@ self.addEventListener('fetch', (event) => {
 /** Files with a hash in their name from what is kept; all else from the network while there is one. */
 async function answer(event) {
   const {url} = event.request;
-  if (isReplaced()) return fetch(event.request);
-  const cache = await caches.open(CACHE);
-  const key = keyOf(url);
-  const kept = await cache.match(key);
+  const kept = await caches.match(keyOf(url), {cacheName: CACHE});
   if (kept && HASHED.test(url)) return kept;
   try {
     // By its address: browsers refuse to send some requests again, such as those of a page that is being left.
     const fresh = await fetch(url, {cache: 'no-cache'});
     // A full disk must not keep the answer back.
-    if (fresh.ok) event.waitUntil(cache.put(key, fresh.clone()).catch(() => {}));
+    if (fresh.ok) event.waitUntil(store(url, fresh.clone()).catch(() => {}));
     return fresh;
   } catch (error) {
     if (kept) return kept;
