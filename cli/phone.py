@@ -54,9 +54,7 @@ def web_command(
         path = join(out, rows)
         console.print(f"{rows[0]['machine']}: {len(rows)} results -> {path}")
         for row in rows:
-            console.print(
-                f"  {row['model']} {row['precision']} on {row['backend']}, {row['threads']} thread(s):", end=""
-            )
+            console.print(f"  {row['model']} {row['precision']} on {row['backend']}, threads {row['threads']}:", end="")
             console.print(f" {row['median_ms']:.1f} ms")
 
     with doorway(lan) as (address, certificate):

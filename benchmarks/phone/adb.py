@@ -124,7 +124,7 @@ class _Contestant:
     failed: bool = False
 
     def label(self) -> str:
-        where = f"{self.threads} thread(s)" if self.place == "cpu" else self.place.upper()
+        where = f"CPU (threads: {self.threads})" if self.place == "cpu" else self.place.upper()
         return f"{self.model.name} on {where}"
 
 

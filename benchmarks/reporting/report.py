@@ -114,7 +114,7 @@ def _drawn(results: Results) -> list[dict[str, str]]:
 def _bars(results: Results) -> Bars:
     rows = sorted(_drawn(results), key=lambda row: float(row["median_ms"]))
     longest = float(rows[-1]["median_ms"])
-    bars = Bars(f"Median ms with {rows[0]['threads']} thread(s); in brackets the interquartile range")
+    bars = Bars(f"Median ms, threads: {rows[0]['threads']}; in brackets the interquartile range")
     for row in rows:
         median = float(row["median_ms"])
         bars.bars.append(

@@ -35,14 +35,16 @@ function noise(model, bytes) {
   return pixels;
 }
 
+const counted = (threads) => `${threads} thread${threads === 1 ? '' : 's'}`;
+
 /** Every way in which this browser may run a model, each with `open`, which gives a function that runs it once. */
 function contestantsOf(model) {
   if (model.format === 'onnx') {
     const threads = threadCounts('ort').at(-1);
-    return [{model, engine: 'ort-wasm', label: `onnxruntime-web, ${threads} thread(s)`, threads, open: () => openOrt(model, threads)}];
+    return [{model, engine: 'ort-wasm', label: `onnxruntime-web, ${counted(threads)}`, threads, open: () => openOrt(model, threads)}];
   }
   const cpu = threadCounts('litert').map((threads) => ({
-    model, engine: 'litert-wasm', label: `LiteRT.js, ${threads} thread(s)`, threads, open: () => openLiteRt(model, 'wasm', threads),
+    model, engine: 'litert-wasm', label: `LiteRT.js, ${counted(threads)}`, threads, open: () => openLiteRt(model, 'wasm', threads),
   }));
   if (!facts.adapter) return cpu;
   return [...cpu, {model, engine: 'litert-webgpu', label: 'LiteRT.js, WebGPU', threads: 1, open: () => openLiteRt(model, 'webgpu', 1)}];
