@@ -140,6 +140,32 @@ def accuracy_limits(accuracies: Sequence[float]) -> tuple[float, float]:
     return top - 1.32 * span, top
 
 
+def plot_tradeoff(
+    path: Path, panels: Mapping[str, Mapping[str, tuple[float, float]]], titles: Mapping[str, str]
+) -> None:
+    """A panel for each set: models by (median ms, IoU), ours as circles, others as squares; the front in grey."""
+    figure, grid = plt.subplots(2, 2, figsize=(9, 7), layout="constrained", sharex=True)
+    fastest_first = sorted(next(iter(panels.values())).items(), key=lambda item: item[1][0])
+    colours = {model: f"C{number}" for number, (model, _) in enumerate(fastest_first)}
+    marks = {model: "s" if "/" in model else "o" for model in colours}
+    for axes, (name, models) in zip(grid.flat, panels.items(), strict=True):
+        axes.step(*zip(*front(list(models.values())), strict=True), where="post", color="#bbb", zorder=1)
+        for model, place in models.items():
+            axes.scatter(*place, s=70, color=colours[model], marker=marks[model], alpha=0.85, zorder=2)
+        axes.set_title(titles[name], fontsize=10)
+        axes.set_ylim(accuracy_limits([accuracy for _, accuracy in models.values()]))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
+        axes.margins(x=0.12)
+        axes.grid(alpha=0.25)
+    handles = [grid[0, 0].scatter([], [], s=50, color=colours[m], marker=marks[m], label=m) for m in colours]
+    figure.legend(handles=handles, fontsize=9, loc="outside upper center", ncols=4, frameon=False)
+    figure.supxlabel("median milliseconds per picture, 1 thread", fontsize=10)
+    figure.supylabel("foreground IoU per image", fontsize=10)
+    _save(figure, path)
+
+
 def plot_published(
     path: Path, rows: Sequence[Mapping[str, str]], scores: Mapping[str, float], threads: int = 1
 ) -> None:

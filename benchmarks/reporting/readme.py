@@ -13,6 +13,7 @@ from . import readme_accuracy as accuracy
 from . import readme_phones as phone
 from . import readme_speed as cost
 from .table import read_csv
+from .tradeoff import draw_tradeoff
 
 Section = Callable[[Path], str]
 
@@ -85,6 +86,8 @@ def main() -> None:
         for name, make in sections.items():
             text = fill(text, name, make(root / "benchmarks" / "results"))
         write_text(root / page, text)
+    results = root / "benchmarks" / "results"
+    draw_tradeoff(results, "latency_224x224", accuracy.SCORES, results / "accuracy_against_time.png")
 
 
 if __name__ == "__main__":

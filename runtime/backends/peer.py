@@ -146,13 +146,7 @@ class PeerBackend:
 
 def open_peer(path: Path, threads: int = 1) -> PeerBackend:
     """The peer that a YAML file describes. Raises InputError when the file is not one, or the model is another."""
-    import yaml
-
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
-    spec = _spec(path.name, tree)
+    spec = read_peer(path)
     model = next((p for p in (Path(spec.model), path.parent / spec.model) if p.is_file()), None)
     if model is None:
         hint = f"; get it with: {spec.get}" if spec.get else ""
@@ -162,6 +156,17 @@ def open_peer(path: Path, threads: int = 1) -> PeerBackend:
     if spec.sha256 and sha256_of(model) != spec.sha256:
         raise InputError(f"{model} is not the file that {path.name} describes (its hash differs)")
     return PeerBackend(spec, model, threads)
+
+
+def read_peer(path: Path) -> PeerSpec:
+    """What a YAML file says of a peer, without its model. Raises InputError when the file says something else."""
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not a readable YAML file: {str(error).splitlines()[0]}") from error
+    return _spec(path.name, tree)
 
 
 def _spec(name: str, tree: Any) -> PeerSpec:
