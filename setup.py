@@ -7,7 +7,8 @@ from setuptools import Extension, setup
 
 PIXELS = Extension(
     "portraitnet.runtime.compositing._pixels",
-    ["runtime/compositing/pixels.c"],
+    ["runtime/compositing/pixels.c", "runtime/compositing/guided.c"],
+    depends=["runtime/compositing/kernels.h"],
     extra_compile_args=["-O3"],
     optional=True,
 )

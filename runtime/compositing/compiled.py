@@ -1,4 +1,4 @@
-"""The pixel kernels of `pixels.c`, a small library that `pip install` compiles, called through ctypes.
+"""The kernels of `pixels.c` and `guided.c`, a small library that `pip install` compiles, called through ctypes.
 
 ctypes lets other threads run meanwhile. Nothing of Python is in the library, so its compiler needs no headers of it.
 """
@@ -15,12 +15,15 @@ import numpy as np
 from .plain import LITTLE
 
 _FOLDER = Path(__file__).parent
-_ARRAY, _COUNT = ctypes.c_void_p, ctypes.c_size_t
+_ARRAY, _COUNT, _FLOAT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_float
+_PLANES = 26  # that fit_guide needs as scratch
 _SIGNATURES = {
     "blend": [*[_ARRAY] * 4, _COUNT],
     "add_change": [*[_ARRAY] * 4, *[_COUNT] * 3],
     "weigh": [*[_ARRAY] * 4, _COUNT],
-    "own_colour": [*[_ARRAY] * 5, _COUNT, ctypes.c_float],
+    "own_colour": [*[_ARRAY] * 5, _COUNT, _FLOAT],
+    "fit_guide": [*[_ARRAY] * 4, *[_COUNT] * 3, _FLOAT],
+    "apply_guide": [*[_ARRAY] * 7, *[_COUNT] * 4, *[_FLOAT] * 2],
 }
 
 
@@ -61,6 +64,28 @@ class CompiledKernels:
         change = np.empty((*alpha.shape, 3), np.int16)
         self._library.own_colour(*_addresses(image, alpha, person, behind, change), alpha.size, LITTLE)
         return change
+
+    def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
+        guide, alpha = np.ascontiguousarray(guide), np.ascontiguousarray(alpha, np.float32)
+        factors = np.empty((*alpha.shape, 4), np.float32)
+        scratch = np.empty(_PLANES * alpha.size + alpha.shape[1] + 2 * radius, np.float32)
+        self._library.fit_guide(*_addresses(guide, alpha, factors, scratch), *alpha.shape, radius, smoothness)
+        return factors
+
+    def apply_guide(self, picture: np.ndarray, factors: np.ndarray, black: float, white: float) -> np.ndarray:
+        picture, factors = map(np.ascontiguousarray, (picture, factors))
+        (height, width), (small_height, small_width) = picture.shape[:2], factors.shape[:2]
+        place = np.clip((np.arange(width, dtype=np.float32) + 0.5) * small_width / width - 0.5, 0, small_width - 1)
+        left = place.astype(np.int32)
+        place -= left
+        starts = np.searchsorted(left, np.arange(small_width + 1)).astype(np.int32)
+        alpha = np.empty((height, width), np.uint8)
+        row, kinds = np.empty(4 * small_width, np.float32), np.empty((small_height + 1) * small_width, np.uint8)
+        self._library.apply_guide(
+            *_addresses(picture, factors, starts, place, alpha, row, kinds),
+            *(height, width, small_height, small_width, black, white),
+        )
+        return alpha
 
 
 def find_library() -> Path | None:

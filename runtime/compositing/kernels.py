@@ -44,6 +44,18 @@ class Kernels(Protocol):
         """
         ...
 
+    def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
+        """Slopes along red, green and blue and an offset, which make alpha of colour: float32 height x width x 4.
+
+        `guide` is a picture, `alpha` float32 of its size. Each window of 2 `radius` + 1 pixels is fitted by itself; a
+        pixel gets the mean of all windows that see it.
+        """
+        ...
+
+    def apply_guide(self, picture: np.ndarray, factors: np.ndarray, black: float, white: float) -> np.ndarray:
+        """Alpha of `picture`, 0..255, from the factors of a smaller one; `black` becomes 0, `white` 255."""
+        ...
+
 
 @cache
 def kernels() -> Kernels:

@@ -3,25 +3,9 @@
    Most pixels belong wholly to the person or wholly to the background: blocks of them are copied. Only blocks with a
    pixel of soft alpha are computed. All arithmetic is in integers, so results are the same on every processor. */
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "kernels.h"
 
-#if defined(_MSC_VER)
-#define EXPORT __declspec(dllexport)
-#define restrict __restrict
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-
-/* The compiler makes a version for processors with AVX2 beside the one for all; the loader chooses. */
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
-enum { BLOCK = 16, CHANNELS = 3, NOTHING = 0, ALL = 255, SOFT = -1 };
+enum { BLOCK = 16, NOTHING = 0, ALL = 255, SOFT = -1 };
 
 /* NOTHING or ALL when every alpha of the block is that, else SOFT. */
 static inline int same_in_block(const uint8_t *alpha) {

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..constants import SHARED
+from .levels import levels
 
 LITTLE = SHARED["fringe"]["little"]  # keeps a mean of nothing from dividing by 0
 _FOURTH_POWERS = (np.arange(256, dtype=np.float32) / 255) ** 4
@@ -39,3 +40,37 @@ class PlainKernels:
         own = np.clip(near + share * (image - mixture), 0, 255)
         # Nothing shines through, or no person is near.
         return np.where((share == 1) | (person[..., 3:] == 0), 0, own - image).astype(np.int16)
+
+    def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
+        def window(values: np.ndarray) -> np.ndarray:
+            return cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)
+
+        channels = cv2.split(guide.astype(np.float32) * np.float32(1 / 255))
+        means, mean = [window(channel) for channel in channels], window(alpha)
+        shared = [window(channel * alpha) - own * mean for channel, own in zip(channels, means, strict=True)]
+        variance = {
+            (i, j): window(channels[i] * channels[j]) - means[i] * means[j] + (smoothness if i == j else 0)
+            for i in range(3)
+            for j in range(i, 3)
+        }
+        (rr, rg, rb), (gg, gb), bb = (
+            [variance[0, j] for j in range(3)],
+            [variance[1, j] for j in (1, 2)],
+            variance[2, 2],
+        )
+        # The inverse of the symmetric 3x3 matrix, by its cofactors.
+        c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+        c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+        scale = 1 / np.maximum(rr * c00 + rg * c01 + rb * c02, 1e-15)
+        rows = ((c00, c01, c02), (c01, c11, c12), (c02, c12, c22))
+        slopes = [scale * sum(c * s for c, s in zip(row, shared, strict=True)) for row in rows]
+        offset = mean - sum(slope * own for slope, own in zip(slopes, means, strict=True))
+        return cv2.merge([window(factor.astype(np.float32)) for factor in (*slopes, offset)])
+
+    def apply_guide(self, picture: np.ndarray, factors: np.ndarray, black: float, white: float) -> np.ndarray:
+        size = picture.shape[1::-1]
+        *slopes, offset = cv2.split(factors)
+        alpha = cv2.resize(offset, size)
+        for slope, channel in zip(slopes, cv2.split(picture), strict=True):
+            cv2.add(alpha, cv2.multiply(cv2.resize(slope, size), channel, scale=1 / 255, dtype=cv2.CV_32F), alpha)
+        return levels(alpha, black, white)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..constants import SHARED
-from .levels import levels
+from .kernels import kernels
 
 # Chosen on half of the held-out photographs, checked on the other half (docs/benchmarks/accuracy.md).
 _SMALL = SHARED["refine"]["small"]  # longer side, in pixels, of the picture on which windows are fitted
@@ -33,40 +33,10 @@ def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     size = image.shape[:2]
     large = _shrunk(image, _LARGE)
     small = _shrunk(large, _SMALL)
-    guide = small.astype(np.float32) * np.float32(1 / 255)
-    height, width = guide.shape[:2]
-    slopes, offset = _fit(guide, cv2.resize(np.ascontiguousarray(alpha, np.float32), (width, height)))
-    target = large.shape[1::-1]
-    refined = cv2.resize(offset, target)
-    for slope, channel in zip(slopes, cv2.split(large), strict=True):
-        cv2.add(refined, cv2.multiply(cv2.resize(slope, target), channel, scale=1 / 255, dtype=cv2.CV_32F), refined)
-    refined = levels(refined, _BLACK, _WHITE)
+    growing = cv2.resize(np.ascontiguousarray(alpha, np.float32), small.shape[1::-1])
+    factors = kernels().fit_guide(small, growing, _RADIUS, _SMOOTHNESS)
+    refined = kernels().apply_guide(large, factors, _BLACK, _WHITE)
     return refined if refined.shape == size else cv2.resize(refined, size[::-1])
-
-
-def _fit(guide: np.ndarray, alpha: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Slopes along red, green and blue and the offset, each height x width, averaged over all windows of a pixel."""
-    channels = cv2.split(guide)
-    means, mean = [_window(channel) for channel in channels], _window(alpha)
-    shared = [_window(channel * alpha) - own * mean for channel, own in zip(channels, means, strict=True)]
-    variance = {
-        (i, j): _window(channels[i] * channels[j]) - means[i] * means[j] + (_SMOOTHNESS if i == j else 0)
-        for i in range(3)
-        for j in range(i, 3)
-    }
-    (rr, rg, rb), (gg, gb), bb = [variance[0, j] for j in range(3)], [variance[1, j] for j in (1, 2)], variance[2, 2]
-    # The inverse of the symmetric 3x3 matrix, by its cofactors.
-    c00, c01, c02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
-    c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
-    scale = 1 / np.maximum(rr * c00 + rg * c01 + rb * c02, 1e-15)
-    rows = ((c00, c01, c02), (c01, c11, c12), (c02, c12, c22))
-    slopes = [scale * sum(c * s for c, s in zip(row, shared, strict=True)) for row in rows]
-    offset = mean - sum(slope * own for slope, own in zip(slopes, means, strict=True))
-    return [_window(slope) for slope in slopes], _window(offset)
-
-
-def _window(values: np.ndarray) -> np.ndarray:
-    return cv2.blur(values, (2 * _RADIUS + 1, 2 * _RADIUS + 1), borderType=cv2.BORDER_REPLICATE)
 
 
 def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from portraitnet.runtime.compositing.fringe import without_fringe
 from portraitnet.runtime.compositing.kernels import kernels
 from portraitnet.runtime.compositing.plain import PlainKernels
 
-SOURCE = compiled._FOLDER / "pixels.c"
+SOURCES = [compiled._FOLDER / "pixels.c", compiled._FOLDER / "guided.c"]
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,9 @@ def library(tmp_path_factory):
     """The library as this checkout's source gives it, whatever the installation has."""
     path = tmp_path_factory.mktemp("kernels") / "pixels.so"
     try:
-        subprocess.run(["cc", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", SOURCE, "-o", path], check=True)
+        subprocess.run(
+            ["cc", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *SOURCES, "-o", path], check=True
+        )
     except FileNotFoundError:
         pytest.skip("no C compiler on this machine")
     return compiled.CompiledKernels(path)
@@ -79,6 +81,37 @@ def test_a_persons_own_colours_are_the_same_by_both(library):
     assert np.abs(changes[0] - changes[1]).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("small", "large"), [((9, 16), (40, 61)), ((1, 1), (1, 1)), ((5, 3), (5, 3)), ((45, 80), (97, 160))]
+)
+def test_guided_alpha_is_the_same_by_both(library, small, large):
+    """Over flat parts, which are filled without a look at colours, and over soft ones."""
+    rng = np.random.default_rng(small)
+    guide, picture = rng.integers(0, 256, (*small, 3), np.uint8), rng.integers(0, 256, (*large, 3), np.uint8)
+    alpha = cv2.GaussianBlur((np.mgrid[: small[0], : small[1]][1] > small[1] / 2).astype(np.float32), (0, 0), 1)
+    plain = PlainKernels()
+    factors = [kernel.fit_guide(guide, alpha, 2, 1e-2) for kernel in (plain, library)]
+    np.testing.assert_allclose(*factors, atol=2e-4)
+    found = [kernel.apply_guide(picture, factors[0], 0.2, 0.8).astype(int) for kernel in (plain, library)]
+    assert np.abs(found[0] - found[1]).max() <= 1
+    if small == (45, 80):
+        shares = [(found[0] == value).mean() for value in (0, 255)]
+        assert min(shares) > 0.2
+        assert sum(shares) < 0.98
+
+
+def test_a_colour_may_turn_every_pixel_of_a_window(library):
+    """Bounds that forgot a slope would fill these pixels."""
+    factors = np.zeros((4, 5, 4), np.float32)
+    factors[..., 1], factors[..., 3] = -1, 0.9  # green is background, all else the person
+    picture = np.zeros((16, 20, 3), np.uint8)
+    picture[::2, :, 1] = 255
+    for kernel in (PlainKernels(), library):
+        alpha = kernel.apply_guide(picture, factors, 0.2, 0.8)
+        assert (alpha[::2] == 0).all()
+        assert (alpha[1::2] == 255).all()
+
+
 def test_without_a_library_that_loads_opencv_does_the_work(monkeypatch, tmp_path):
     broken = tmp_path / "_pixels.so"
     broken.write_bytes(b"of another machine")
@@ -89,7 +122,7 @@ def test_without_a_library_that_loads_opencv_does_the_work(monkeypatch, tmp_path
 
 def test_an_installation_with_a_compiler_has_the_library(library, tmp_path):
     """What setup.py declares is built to the name that is looked for."""
-    root = SOURCE.parent.parent.parent
+    root = compiled._FOLDER.parent.parent
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", tmp_path, "--build-temp", tmp_path / "t"]
     subprocess.run(command, check=True, cwd=root, capture_output=True, timeout=120)
     (built,) = tmp_path.rglob("_pixels*")
