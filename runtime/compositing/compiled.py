@@ -22,6 +22,7 @@ _SIGNATURES = {
     "add_change": [*[_ARRAY] * 4, *[_COUNT] * 3],
     "weigh": [*[_ARRAY] * 4, _COUNT],
     "own_colour": [*[_ARRAY] * 5, _COUNT, _FLOAT],
+    "follow": [_ARRAY, _ARRAY, _COUNT, *[_FLOAT] * 3],
     "fit_guide": [*[_ARRAY] * 4, *[_COUNT] * 3, _FLOAT],
     "apply_guide": [*[_ARRAY] * 7, *[_COUNT] * 4, *[_FLOAT] * 2],
 }
@@ -64,6 +65,10 @@ class CompiledKernels:
         change = np.empty((*alpha.shape, 3), np.int16)
         self._library.own_colour(*_addresses(image, alpha, person, behind, change), alpha.size, LITTLE)
         return change
+
+    def follow(self, state: np.ndarray, alpha: np.ndarray, slow: float, tremble: float, motion: float) -> None:
+        alpha = np.ascontiguousarray(alpha, np.float32)
+        self._library.follow(*_addresses(state, alpha), state.size, slow, tremble, motion)
 
     def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
         guide, alpha = np.ascontiguousarray(guide), np.ascontiguousarray(alpha, np.float32)

@@ -44,6 +44,12 @@ class Kernels(Protocol):
         """
         ...
 
+    def follow(self, state: np.ndarray, alpha: np.ndarray, slow: float, tremble: float, motion: float) -> None:
+        """Move `state`, float32 and contiguous, towards `alpha`: by `slow` of a change up to `tremble`, by all of one
+        from `motion` on, and along a smoothstep between.
+        """
+        ...
+
     def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
         """Slopes along red, green and blue and an offset, which make alpha of colour: float32 height x width x 4.
 

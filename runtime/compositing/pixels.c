@@ -115,5 +115,18 @@ FOR_EACH_PROCESSOR EXPORT void own_colour(const uint8_t *restrict image, const u
     }
 }
 
+/* One step of smoothing.py for every pixel: small changes arrive at the rate `slow`, those of motion at once. */
+FOR_EACH_PROCESSOR EXPORT void follow(float *restrict state, const float *restrict alpha, size_t pixels, float slow,
+                                      float tremble, float motion) {
+    float scale = 1 / (motion - tremble);
+    for (size_t i = 0; i < pixels; i++) {
+        float change = alpha[i] - state[i], size = change < 0 ? -change : change;
+        float share = (size - tremble) * scale;
+        share = share < 0 ? 0 : share > 1 ? 1 : share;
+        share *= share * (3 - 2 * share);
+        state[i] += (slow + (1 - slow) * share) * change;
+    }
+}
+
 /* Windows' linker asks for it. */
 EXPORT void *PyInit__pixels(void) { return NULL; }

@@ -41,6 +41,12 @@ class PlainKernels:
         # Nothing shines through, or no person is near.
         return np.where((share == 1) | (person[..., 3:] == 0), 0, own - image).astype(np.int16)
 
+    def follow(self, state: np.ndarray, alpha: np.ndarray, slow: float, tremble: float, motion: float) -> None:
+        change = alpha - state
+        share = np.clip((np.abs(change) - np.float32(tremble)) * np.float32(1 / (motion - tremble)), 0, 1)
+        share *= share * (3 - 2 * share)
+        state += (np.float32(slow) + np.float32(1 - slow) * share) * change
+
     def fit_guide(self, guide: np.ndarray, alpha: np.ndarray, radius: int, smoothness: float) -> np.ndarray:
         def window(values: np.ndarray) -> np.ndarray:
             return cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)

@@ -7,6 +7,8 @@ where the photograph has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -23,12 +25,16 @@ _SMOOTHNESS = SHARED["refine"]["smoothness"]  # colour variance (of 1) below whi
 _BLACK, _WHITE = SHARED["refine"]["black"], SHARED["refine"]["white"]
 
 
-def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def refine_alpha(
+    image: np.ndarray, alpha: np.ndarray, steady: Callable[[np.ndarray], np.ndarray] | None = None
+) -> np.ndarray:
     """uint8 alpha height x width of `image` (uint8 height x width x 3), from alpha of the same view at any size.
 
     What comes out is levelled after the filter: before it, the error is larger.
 
-    `alpha` is float32 in 0..1: the part of a model's output that the picture fills.
+    `alpha` is float32 in 0..1: the part of a model's output that the picture fills. `steady` smooths what the filter
+    gives between the frames of a clip, as AlphaSmoother does: the guide brings in the camera's noise, with which
+    outlines tremble that the smoothed alpha of the model had still.
     """
     size = image.shape[:2]
     large = _shrunk(image, _LARGE)
@@ -36,6 +42,8 @@ def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     growing = cv2.resize(np.ascontiguousarray(alpha, np.float32), small.shape[1::-1])
     factors = kernels().fit_guide(small, growing, _RADIUS, _SMOOTHNESS)
     refined = kernels().apply_guide(large, factors, _BLACK, _WHITE)
+    if steady is not None:
+        refined = cv2.convertScaleAbs(steady(refined.astype(np.float32) * np.float32(1 / 255)), alpha=255)
     return refined if refined.shape == size else cv2.resize(refined, size[::-1])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..constants import SHARED
+from .kernels import kernels
 
 # Chosen on clips of eight real portraits, still and moving (benchmarks/quality/flicker.py): a third of the flicker or
 # less, and at most 0.3 points of IoU lost at edges that move.
@@ -20,7 +21,7 @@ _PAUSE = _CHOSEN["pause"]  # seconds after which the last alpha says nothing abo
 
 
 class AlphaSmoother:
-    """Smooths the alphas of one clip, at the model's size; use a new one (or `reset`) for another clip."""
+    """Smooths the alphas of one clip, all of one size; use a new one (or `reset`) for another clip."""
 
     def __init__(self) -> None:
         self._state: np.ndarray | None = None
@@ -33,11 +34,7 @@ class AlphaSmoother:
         """float32 height x width in 0..1 -> the same, smoothed; `elapsed` is the seconds since the last one."""
         state = self._state
         if state is None or state.shape != alpha.shape or not 0 < elapsed <= _PAUSE:
-            self._state = alpha.astype(np.float32)
+            self._state = np.array(alpha, np.float32, order="C")
             return self._state.copy()
-        change = alpha - state
-        motion = np.clip((np.abs(change) - TREMBLE) * np.float32(1 / (MOTION - TREMBLE)), 0, 1)
-        motion *= motion * (3 - 2 * motion)
-        slow = np.float32(1 - (1 - FOLLOW) ** (elapsed / _FRAME))
-        state += (slow + (1 - slow) * motion) * change
+        kernels().follow(state, alpha, 1 - (1 - FOLLOW) ** (elapsed / _FRAME), TREMBLE, MOTION)
         return state.copy()

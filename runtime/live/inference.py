@@ -33,10 +33,12 @@ class Mask:
     box: Letterbox
     captured: float
 
-    def of(self, image: np.ndarray, refine: bool = False) -> np.ndarray:
-        """uint8 alpha height x width for `image`: the picture itself, or one soon after it."""
+    def of(
+        self, image: np.ndarray, refine: bool = False, steady: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """uint8 alpha height x width for `image`: the picture itself, or one soon after; `steady` as refine_alpha."""
         if refine:
-            return refine_alpha(image, self.box.content(self.alpha))
+            return refine_alpha(image, self.box.content(self.alpha), steady)
         return resize(self._levelled, image.shape[:2])
 
     @cached_property

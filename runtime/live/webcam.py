@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from ..compositing.composite import Background, Blur, Cutout, Picture, parse_bac
 from ..compositing.fringe import without_fringe
 from ..compositing.light import compose
 from ..compositing.overlay import write_line
+from ..compositing.smoothing import AlphaSmoother
 from ..media.images import save_image
 from ..segmenter import Segmenter
 from .camera import Source
@@ -94,6 +96,10 @@ class Webcam:
     snapshots: Path = Path()
     say: Callable[[str], object] = lambda text: None
 
+    def __post_init__(self) -> None:
+        """Nothing was shown yet."""
+        self._edges, self._before = AlphaSmoother(), 0.0  # of refined outlines; when the last picture was captured
+
     def run(self, most: int = 0) -> int:
         """Until the source ends, q or Ctrl-C is pressed, or `most` (0: any number of) pictures were shown.
 
@@ -120,7 +126,9 @@ class Webcam:
 
     def _composed(self, shown: Shown, pipeline: LivePipeline, seconds: float) -> np.ndarray:
         began = time.monotonic()
-        image, alpha = shown.image, shown.mask.of(shown.image, self.refine)
+        steady = partial(self._edges, elapsed=shown.captured - self._before) if self.smooth else None
+        image, alpha = shown.image, shown.mask.of(shown.image, self.refine, steady)
+        self._before = shown.captured
         if self.framing is not None:
             image, alpha = self.framing(image, alpha, max(0.0, seconds))
         scene = self.controls.background

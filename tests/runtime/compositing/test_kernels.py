@@ -81,6 +81,16 @@ def test_a_persons_own_colours_are_the_same_by_both(library):
     assert np.abs(changes[0] - changes[1]).max() <= 1
 
 
+def test_a_step_of_smoothing_is_the_same_by_both(library):
+    rng = np.random.default_rng(0)
+    alpha, before = rng.random((2, 37, 41), np.float32)
+    states = [before.copy(), before.copy()]
+    for kernel, state in zip((PlainKernels(), library), states, strict=True):
+        kernel.follow(state, alpha, 0.1, 0.05, 0.4)
+    np.testing.assert_allclose(*states, atol=1e-6)
+    assert np.abs(states[0] - before).max() > 0.4
+
+
 @pytest.mark.parametrize(
     ("small", "large"), [((9, 16), (40, 61)), ((1, 1), (1, 1)), ((5, 3), (5, 3)), ((45, 80), (97, 160))]
 )

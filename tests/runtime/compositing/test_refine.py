@@ -4,8 +4,9 @@ import pytest
 
 from portraitnet.runtime.compositing.levels import levels
 from portraitnet.runtime.compositing.refine import refine_alpha
+from portraitnet.runtime.compositing.smoothing import AlphaSmoother
 from portraitnet.runtime.contract import Contract
-from portraitnet.runtime.metrics import boundary_iou, iou
+from portraitnet.runtime.metrics import boundary_iou, flicker, iou
 from portraitnet.runtime.segmenter import Segmenter
 
 
@@ -78,3 +79,17 @@ def test_grain_leaves_no_soft_flanks():
     plain = cv2.resize(levels(coarse(mask, (84, 112))), mask.shape[::-1])
     before, after = (np.abs(alpha / 255 - mask).mean() for alpha in (plain, refined))
     assert after < before / 4  # with the levels of plain alpha: half
+
+
+def test_a_steady_outline_does_not_tremble_with_the_cameras_noise():
+    _, mask = scene()
+    clean = np.where(mask[..., None], (180, 120, 90), (60, 110, 150))
+    rng = np.random.default_rng(0)
+    clip = [np.clip(clean + rng.normal(0, 8, clean.shape), 0, 255).astype(np.uint8) for _ in range(6)]
+    smoother = AlphaSmoother()
+    plain, steady = ([refine_alpha(frame, coarse(mask), way) for frame in clip] for way in (None, smoother))
+    truths = [mask] * len(clip)
+    trembling, still = (flicker([alpha / 255 for alpha in alphas], truths) for alphas in (plain, steady))
+    assert still < trembling / 2
+    assert np.abs(plain[0].astype(int) - steady[0]).max() <= 1  # the first is taken as it is
+    assert boundary_iou(steady[-1] > 127, mask) > boundary_iou(plain[-1] > 127, mask) - 0.02

@@ -1,7 +1,9 @@
 """Aligned pictures, and the framing of what is shown."""
 
 import threading
+from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -68,3 +70,42 @@ def test_the_framing_gets_every_picture_with_its_alpha_and_decides_what_is_shown
     assert shown
     assert (shown[0][25, 10] > 150).all() or (shown[0][39, 15] > 150).all()
     assert (shown[0][0, 0] == 9).all()
+
+
+def test_refined_outlines_of_a_still_camera_are_smoothed_too():
+    """The camera's noise comes back with the picture that they are drawn to."""
+
+    class Noisy(Moving):
+        def read(self):
+            image = super().read()
+            if image is not None:
+                rng, image[:] = np.random.default_rng(self.number), 60
+                image[:, 20:50] = 200
+                image[:] = np.clip(image + rng.normal(0, 14, image.shape), 0, 255)
+            return image
+
+    class Blurred(Bright):
+        def run(self, batch):
+            alpha = np.zeros((64, 64), np.float32)
+            alpha[:, 16:40] = 1
+            return cv2.GaussianBlur(alpha, (0, 0), 3)[None, ..., None]
+
+    def trembling(smooth):
+        source, alphas = Noisy(12, (64, 64)), []
+
+        def record(image, alpha, seconds):
+            alphas.append(alpha.astype(float))
+            return image, alpha
+
+        def next_picture():
+            source.shown(source.number)
+            return ""
+
+        controls = Controls([Picture(np.zeros((1, 1, 3), np.uint8))])
+        Webcam(
+            source, [Segmenter(Blurred())], controls, keys=next_picture, framing=record, smooth=smooth, refine=True
+        ).run()
+        assert len(alphas) == 12
+        return np.mean([np.abs(after - before).mean() for before, after in pairwise(alphas)])
+
+    assert trembling(smooth=True) < 0.5 * trembling(smooth=False)
