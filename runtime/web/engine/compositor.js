@@ -18,7 +18,7 @@ const SHADERS = {
   'fit.frag.glsl': fitShader, 'own.frag.glsl': ownShader, 'shrink.frag.glsl': shrinkShader,
   'weigh.frag.glsl': weighShader, 'whole.vert.glsl': wholeShader, 'window.frag.glsl': windowShader,
 };
-const {levels, refine: edges, fringe, blur, geometry} = constants;
+const {levels, refine: edges, fringe, blur, geometry, smoothing} = constants;
 const [NONE, COLOUR, TEXTURE] = [0, 1, 2];
 const MOST_TAPS = 32;
 
@@ -83,13 +83,17 @@ export class GlCompositor {
   /**
    * Draw the loaded picture onto the canvas. `alpha` is a Uint8Array modelHeight x modelWidth (255 is the person),
    * in whose `box` the picture lies. `look` is {background: {kind, strength, rgb}, mirror, refine, wrap, split}; left of
-   * `split` (0..1) the picture is shown as it was.
+   * `split` (0..1) the picture is shown as it was. `slow` is the share of small changes that a refined outline takes over
+   * from the frame before; 0 takes it as it is. `again` says that picture and alpha are those of the last call.
    */
   compose(alpha, modelWidth, box, look) {
     const {glsl, frame, large} = this;
-    const {background, mirror = false, wrap = 0, split = 0} = look;
+    const {background, mirror = false, wrap = 0, split = 0, slow = 0} = look;
     glsl.uploadBytes(this.raw, alpha, modelWidth, box);
-    const share = this.#alpha(look.refine && this.capabilities.refine);
+    const refine = Boolean(look.refine && this.capabilities.refine);
+    const known = look.again && this.refined === refine && this.targets.alpha;
+    const share = known || this.#alpha(refine, slow);
+    this.refined = refine;
     const blurred = background.kind === 'blur';
     const own = !blurred && this.capabilities.ownColours;
     const change = own ? this.#ownColours(share) : share;
@@ -133,7 +137,7 @@ export class GlCompositor {
     return target;
   }
 
-  #alpha(refine) {
+  #alpha(refine, slow) {
     const {glsl, large, raw} = this;
     let lines = raw;
     if (refine) {
@@ -145,9 +149,18 @@ export class GlCompositor {
       glsl.draw('window', passes[2], {values: passes[1], direction: [0, 1], radius: edges.radius});
       lines = passes[2];
     }
-    const share = this.#target('alpha', large.height, large.width);
+    // The last result is kept for the next frame; bytes are too coarse to follow small changes.
+    const {targets} = this;
+    if (refine) [targets.alpha, targets.before] = [targets.before, targets.alpha];
+    const share = this.#target('alpha', large.height, large.width, refine ? HALVES : BYTES);
+    const {before} = targets;
+    const fits = before?.format === HALVES && before.height === share.height && before.width === share.width;
+    const steady = Boolean(refine && slow && fits);
     const {black, white} = refine ? edges : levels;
-    glsl.draw('alpha', share, {raw, lines, picture: large, refine, levels: [black, white]});
+    glsl.draw('alpha', share, {
+      raw, lines, picture: large, refine, levels: [black, white],
+      steady, before: steady ? before : raw, pace: [slow, smoothing.tremble, smoothing.motion],
+    });
     return share;
   }
 

@@ -3,7 +3,7 @@
 import {CanvasCompositor} from './canvas2d.js';
 import {GlCompositor} from './compositor.js';
 import {fit} from './letterbox.js';
-import {AlphaSmoother} from './smoothing.js';
+import {AlphaSmoother, pace} from './smoothing.js';
 
 /** A compositor for a canvas of its own kind: WebGL2, or 2D where `only2d` says so or there is nothing else. */
 function compositorOn(makeCanvas, {only2d = false, halfFloats = true} = {}) {
@@ -80,7 +80,8 @@ export class Renderer {
       this.bytes = Uint8Array.from(this.alpha, (value) => 255 * Math.min(1, Math.max(0, value)) + 0.5);
     }
     const before = performance.now();
-    this.compositor.compose(this.bytes, this.model.width, this.box, look);
+    const slow = source && look.smooth ? pace(look.elapsed) : 0;
+    this.compositor.compose(this.bytes, this.model.width, this.box, {...look, slow, again: !source});
     if (look.timed) this.compositor.finish();
     this.times = {...this.times, compose: performance.now() - before, all: performance.now() - began};
     return {alpha: this.alpha, box: this.box, times: this.times};

@@ -247,3 +247,55 @@ def test_letterbox_is_the_python_one(blank):
     for (*numbers, name), box in zip(cases, found, strict=True):
         wanted = Letterbox.fit(tuple(numbers[:2]), tuple(numbers[2:]), name)
         assert box == {"top": wanted.top, "left": wanted.left, "height": wanted.height, "width": wanted.width}
+
+
+def test_a_refined_outline_does_not_tremble_with_the_cameras_noise(blank):
+    """Mean change of alpha between frames of a still, noisy camera, with and without smoothing."""
+    model = json.dumps({"height": 48, "width": 64, "geometry": "letterbox-128-centred"})
+    alpha = json.dumps(outline(48, 64).ravel().round(5).tolist())
+    found = blank.evaluate(
+        f"""(async (alpha) => {{
+            let state = 1;
+            const noise = () => ((state = (state * 1103515245 + 12345) % 2147483648) / 2147483648 - 0.5) * 60;
+            const frame = () => {{
+                const canvas = new OffscreenCanvas(400, 300);
+                const context = canvas.getContext('2d');
+                const image = context.createImageData(400, 300);
+                for (let i = 0; i < image.data.length; i += 4) {{
+                    const x = (i / 4) % 400;
+                    for (let c = 0; c < 3; c++) image.data[i + c] = (x > 90 && x < 270 ? 190 : 70) + noise();
+                    image.data[i + 3] = 255;
+                }}
+                context.putImageData(image, 0, 0);
+                return canvas;
+            }};
+            const changes = {{}};
+            for (const smooth of [false, true]) {{
+                state = 1;
+                const make = () => document.createElement('canvas');
+                const renderer = new engine.Renderer(make, {model}, async () => Float32Array.from(alpha));
+                const copy = new OffscreenCanvas(400, 300).getContext('2d', {{willReadFrequently: true}});
+                let before = null;
+                let sum = 0;
+                for (let i = 0; i < 6; i++) {{
+                    const look = {{background: {{kind: 'none'}}, refine: true, smooth, elapsed: i ? 1 / 30 : 0}};
+                    await renderer.draw(frame(), 300, 400, look);
+                    copy.clearRect(0, 0, 400, 300);
+                    copy.drawImage(renderer.canvas, 0, 0);
+                    const {{data}} = copy.getImageData(0, 0, 400, 300);
+                    for (let p = 3; before && p < data.length; p += 4) sum += Math.abs(data[p] - before[p]);
+                    before = data;
+                }}
+                await renderer.draw(null, 0, 0, {{background: {{kind: 'none'}}, refine: true, smooth, elapsed: 0}});
+                copy.clearRect(0, 0, 400, 300);
+                copy.drawImage(renderer.canvas, 0, 0);
+                const again = copy.getImageData(0, 0, 400, 300).data;
+                changes[smooth] = sum / 5 / 120000;
+                changes[`${{smooth}} again`] = again.filter((value, i) => value !== before[i]).length;
+                renderer.compositor.glsl.gl.getExtension('WEBGL_lose_context').loseContext();
+            }}
+            return changes;
+        }})({alpha})"""
+    )
+    assert found["true"] < 0.5 * found["false"]
+    assert found["true again"] == found["false again"] == 0  # drawn again, it is the same picture
