@@ -18,11 +18,17 @@ MARKS = {
     "train/test_recipes_run.py": "slow",
 }
 BROWSER_FIXTURES = {"driver", "engine"}
-# Folders whose files share expensive fixtures: one test process takes all of them.
+# Folders whose files share expensive fixtures: one test process takes all of them, but for the files that share none.
 TOGETHER = {"android", "export", "packaging"}
+ALONE = {f"export/test_{name}.py" for name in ("architectures", "graph", "npu", "privacy", "quantization_aware")}
+# Started first, the longest before all: one that starts late keeps its process busy when the other has nothing left.
+LONGEST = ["export", *(f"export/test_{name}.py" for name in ("architectures", "quantization_aware"))]
+LONGEST += ["android", "train/test_loop.py"]
 
 # Threads that spin while they wait slow the tests tenfold on a machine that does anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # each test process has one core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -79,19 +85,27 @@ def pytest_itemcollected(item):
     for start, mark in MARKS.items():
         if place == start or place.startswith(f"{start}/"):
             item.add_marker(mark)
+    if place.startswith("export/"):
+        item.add_marker(pytest.mark.timeout(1800))  # the first has every format converted, minutes on a busy machine
     if BROWSER_FIXTURES & set(item.fixturenames):
         item.add_marker("browser")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Keep a file's tests in one process of pytest-xdist, and those of folders that share expensive fixtures."""
+    """Keep a file's tests in one process of pytest-xdist, and those of folders that share fixtures; long ones first."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByPlace(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             place = nodeid.partition("::")[0].removeprefix("tests/")
             folder = place.partition("/")[0]
-            return folder if folder in TOGETHER else place
+            return folder if folder in TOGETHER and place not in ALONE else place
+
+        def _assign_work_unit(self, node):
+            for place in reversed(LONGEST):
+                if place in self.workqueue:
+                    self.workqueue.move_to_end(place, last=False)
+            super()._assign_work_unit(node)
 
     return ByPlace(config, log)

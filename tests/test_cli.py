@@ -242,7 +242,7 @@ def test_a_stopped_run_leaves_nothing(long_clip, number, code):
     with subprocess.Popen(command, cwd=long_clip.parent, **options) as process:
         wait_for(lambda: list(long_clip.parent.glob("out/.portraitnet-*/x.mp4")), process)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == code
     assert said in ("error: stopped\n", "error: interrupted\n")
     assert list((long_clip.parent / "out").iterdir()) == []
@@ -259,7 +259,7 @@ def test_a_closed_terminal_finishes_the_recording(long_clip):
         recording = long_clip.parent / "rec.mp4"
         wait_for(lambda: recording.exists() and recording.stat().st_size > 2000, process)
         process.send_signal(signal.SIGHUP)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     with av.open(str(recording)) as container:
         assert sum(1 for _ in container.decode(video=0)) > 5
         assert container.streams.video[0].frames > 5  # an ordinary file again, with a table of its frames

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import shutil
+
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from portraitnet.export import onnx_export, tflite_export
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
+from portraitnet.export.formats import DEFAULT_PRECISIONS, PRECISIONS
 from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import Normalize, PortraitNetSpec, build_model
 
@@ -81,9 +88,48 @@ def give_easy_picture():
     return easy_picture
 
 
+def contents_of(graph):
+    """A digest of a network's structure, its modules' settings and its weights."""
+    plain = (bool, int, float, str, tuple)
+    settings = [(name, {k: v for k, v in vars(m).items() if isinstance(v, plain)}) for name, m in graph.named_modules()]
+    digest = hashlib.sha256(repr((graph, settings)).encode())
+    for name, tensor in graph.state_dict().items():
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def converted():
+    """What the converters of ONNX and TFLite made so far: each network goes through each of them once in all tests."""
+    known = {}
+
+    def once(convert, key, *arguments):
+        if key not in known:
+            known[key] = convert(*arguments)
+        return known[key]
+
+    to_onnx, to_tflite = onnx_export._convert, tflite_export._convert
+
+    def onnx_once(graph, size):
+        key = ("onnx", contents_of(graph), size)
+        return onnx.load_from_string(once(lambda: to_onnx(graph, size).SerializeToString(), key))
+
+    def tflite_once(graph, size):
+        return once(to_tflite, ("tflite", contents_of(graph), size), graph, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_export, "_convert", onnx_once)
+        patch.setattr(tflite_export, "_convert", tflite_once)
+        yield known
+
+
 @pytest.fixture(scope="session")
 def checkpoint():
-    return fit(PortraitNetSpec(encoder=ENCODER, open_border=True, padding="tensorflow"), SIZE)  # as what ships
+    """As what ships: its options, and weights that float16 holds."""
+    fitted = fit(PortraitNetSpec(encoder=ENCODER, open_border=True, padding="tensorflow"), SIZE)
+    weights = fitted.model.state_dict()
+    fitted.model.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in weights.items()})
+    return fitted
 
 
 @pytest.fixture(scope="session")
@@ -92,18 +138,37 @@ def pictures():
 
 
 @pytest.fixture(scope="session")
-def bundle(checkpoint, pictures, tmp_path_factory):
+def whole_bundle(checkpoint, pictures, tmp_path_factory):
     """A bundle of every format at every precision, and its contract."""
-    out = tmp_path_factory.mktemp("export") / "toy"
-    return out, export_bundle(checkpoint, out, ["onnx", "coreml", "tflite"], calibration=pictures)
+    out = tmp_path_factory.mktemp("whole") / "toy"
+    formats = ["onnx", "coreml", "tflite", "mediapipe"]
+    return out, export_bundle(checkpoint, out, formats, list(PRECISIONS), calibration=pictures)
+
+
+def part_of(bundle, formats, precisions, out):
+    """The bundle that an export of these formats and precisions alone would have given, and its contract."""
+    kept = [a for a in bundle[1].artefacts if a.format in formats and a.precision in precisions]
+    out.mkdir()
+    for artefact in kept:
+        path = bundle[0] / artefact.file
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / artefact.file)
+    contract = dataclasses.replace(bundle[1], artefacts=tuple(kept))
+    contract.write(out)
+    return out, contract
 
 
 @pytest.fixture(scope="session")
-def narrow_bundle(checkpoint, pictures, tmp_path_factory):
+def bundle(whole_bundle, tmp_path_factory):
+    """A bundle of the usual formats and precisions, and its contract."""
+    out = tmp_path_factory.mktemp("export") / "toy"
+    return part_of(whole_bundle, ("onnx", "coreml", "tflite"), DEFAULT_PRECISIONS, out)
+
+
+@pytest.fixture(scope="session")
+def narrow_bundle(whole_bundle, tmp_path_factory):
     """A bundle of every precision of int8 weights but int8 itself, MediaPipe's files among them, and its contract."""
     out = tmp_path_factory.mktemp("narrow") / "toy"
-    precisions = ["w8a32", "w8a16", "int8-mixed"]
-    return out, export_bundle(checkpoint, out, ["onnx", "tflite", "mediapipe"], precisions, calibration=pictures)
+    return part_of(whole_bundle, ("onnx", "tflite", "mediapipe"), ("w8a32", "w8a16", "int8-mixed"), out)
 
 
 @pytest.fixture(scope="session")

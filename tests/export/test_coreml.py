@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from portraitnet.export.bundle import export_bundle
 from portraitnet.export.coreml_export import export_coreml, input_sizes
+from portraitnet.export.formats import PRECISIONS
 from portraitnet.export.graph import DeployedGraph
 from portraitnet.export.mil import _OPERATORS, MilBackend
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.geometry import FILL
 from portraitnet.train.predict import TorchBackend
 
+from .conftest import part_of
+
 FLOAT16, FLOAT32 = 10, 11  # of MIL's FeatureTypes
-PRECISIONS = ("fp32", "fp16", "int8", "w8a32")
 
 
 @pytest.fixture(scope="module")
-def bundle(checkpoint, pictures, tmp_path_factory):
+def bundle(whole_bundle, tmp_path_factory):
     """CoreML at every precision, and the contract."""
-    out = tmp_path_factory.mktemp("coreml") / "toy"
-    return out, export_bundle(checkpoint, out, ["coreml"], PRECISIONS, calibration=pictures)
+    return part_of(whole_bundle, ("coreml",), PRECISIONS, tmp_path_factory.mktemp("coreml") / "toy")
 
 
 def computing(program):

@@ -62,7 +62,7 @@ def one_thread():
 
 
 def test_a_run_killed_at_any_moment_resumes_bit_for_bit(tmp_path, folder_set, environment, one_thread):
-    recipe = small_recipe(folder_set, run={"steps": 40})
+    recipe = small_recipe(folder_set, run={"steps": 30})
     file = tmp_path / "small.yaml"
     file.write_text(to_yaml(recipe))
     whole, torn = tmp_path / "whole", tmp_path / "torn"
@@ -70,14 +70,14 @@ def test_a_run_killed_at_any_moment_resumes_bit_for_bit(tmp_path, folder_set, en
     process = subprocess.Popen(
         train_command(file, torn), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while not (torn / "steps.csv").exists() or len(losses(torn)) < 9:
+    deadline = time.monotonic() + 300
+    while not (torn / "steps.csv").exists() or len(losses(torn)) < 5:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(losses(torn)) < 40
+    assert len(losses(torn)) < 30
     train(recipe, torn, resume=True, accelerator="cpu")
     assert losses(torn) == losses(whole)
     for name in ("best.safetensors", "last.safetensors", "scores.csv"):

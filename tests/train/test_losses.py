@@ -1,7 +1,4 @@
-import json
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -80,63 +77,6 @@ def test_the_edge_loss_is_the_one_that_the_recipe_names():
         portrait_losses(logits, None, mask, edge, LossSpec(consistency=0, focal_weight=weight)).total.backward()
         slopes.append(leaf.grad)
     assert not torch.allclose(slopes[0], slopes[1], rtol=1e-2)
-
-
-SHARED = """
-import json, sys
-import torch, torch.distributed as dist
-from portraitnet.train.losses import portrait_losses
-from portraitnet.train.models import Logits
-from portraitnet.train.recipe import LossSpec
-
-def gradient(rank, world, weighted=False, **options):
-    torch.manual_seed(0)
-    pictures, labels = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.randint(0, 3, (4, 8, 8))
-    labels[0], labels[1, :5], labels[3] = 255, 255, 2
-    edge = torch.randint(0, 2, (4, 8, 8))
-    edge[:2, :6] = 255
-    layer = torch.nn.Conv2d(3, 5, 1).double()
-    mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
-    both = layer(pictures[mine])
-    weights = torch.tensor([1.0, 5.0, 0.2], dtype=torch.float64) if weighted else None
-    spec = LossSpec(consistency=0, **options)
-    losses = portrait_losses(Logits(both[:, :3], both[:, 3:]), None, labels[mine], edge[mine], spec, weights)
-    losses.total.backward()
-    return layer.weight.grad
-
-cases = json.loads(sys.argv[1])
-alone = {name: gradient(0, 1, **options) for name, options in cases.items()}
-dist.init_process_group("gloo")
-rank, world = dist.get_rank(), dist.get_world_size()
-apart = {}
-for name, options in cases.items():
-    share = gradient(rank, world, **options)
-    dist.all_reduce(share)  # as DDP does: the mean over processes
-    apart[name] = float((share / world - alone[name]).abs().max() / alone[name].abs().max())
-if rank == 0:
-    print(json.dumps(apart))
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_gradients_of_one(tmp_path):
-    """Of unknown pixels, class weights, hard pixels, Dice and the boundary's unknown pixels alike."""
-    cases = {
-        "unknown": {"edge": 0},
-        "weights": {"edge": 0, "weighted": True},
-        "hard": {"edge": 0, "hard_threshold": 0.7, "hard_pixels": 20},
-        "dice": {"edge": 0, "dice": 1},
-        "edge": {"edge": 1},
-        "jaccard": {"edge": 0, "jaccard": 1},
-    }
-    script = tmp_path / "gradients.py"
-    script.write_text(SHARED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([*command, str(script), json.dumps(cases)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    apart = json.loads(done.stdout.splitlines()[-1])
-    assert apart.keys() == cases.keys()
-    assert max(apart.values()) < 1e-12, apart
 
 
 def test_total_weighs_the_parts_and_unknown_pixels_do_not_count():

@@ -12,19 +12,20 @@ from portraitnet.runtime.segmenter import Segmenter
 class Moving:
     """A camera whose next picture comes when one was shown: a bright square that moves, its number in the first pixel.
 
-    So nothing here depends on how fast this machine is. At such a low rate the pipeline waits seconds for a mask.
+    So nothing here depends on how fast this machine is. At such a low rate the pipeline waits 20 seconds for a mask.
+    `patience` is the seconds to wait for a picture to be shown: few for a test that leaves its pipeline early.
     """
 
-    rate = 0.5
+    rate = 0.05
 
-    def __init__(self, pictures=30, size=(60, 80), ahead=1):
-        self.left, self.size, self.number, self.closed = pictures, size, 0, False
+    def __init__(self, pictures=30, size=(60, 80), ahead=1, patience=60.0):
+        self.left, self.size, self.number, self.closed, self.patience = pictures, size, 0, False, patience
         self._next, self._shown = threading.Semaphore(ahead), 0
 
     def read(self):
         if self.number == self.left:
             return None
-        self._next.acquire(timeout=1)  # a pipeline that was left early must not wait for long
+        self._next.acquire(timeout=self.patience)
         self.number += 1
         image = np.zeros((*self.size, 3), np.uint8)
         image[20:40, self.number : self.number + 20] = 220
@@ -33,8 +34,9 @@ class Moving:
 
     def shown(self, number):
         """Let come as many pictures as have gone."""
-        self._next.release(number - self._shown)
-        self._shown = number
+        if number > self._shown:  # the same one may be shown again
+            self._next.release(number - self._shown)
+            self._shown = number
 
     def close(self):
         self.closed = True

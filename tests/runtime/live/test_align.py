@@ -42,7 +42,8 @@ def test_aligned_pictures_end_with_the_source_and_raise_what_the_model_raises():
         def run(self, batch):
             raise InputError("no")
 
-    with pytest.raises(InputError, match="no"), LivePipeline(Moving(3), [Segmenter(Broken())], align=True) as pipeline:
+    source = Moving(3, patience=0.1)
+    with pytest.raises(InputError, match="no"), LivePipeline(source, [Segmenter(Broken())], align=True) as pipeline:
         list(pipeline)
     source = Moving(4, ahead=4)
     with LivePipeline(source, [Segmenter(Bright())], smooth=False, align=True) as pipeline:

@@ -16,7 +16,7 @@ def test_ahead_keeps_order_and_reads_in_advance():
 
     items = ahead(source(), depth=3)
     assert next(items) == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(fetched) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(fetched) == 4  # one taken, three waiting, no more
@@ -32,18 +32,18 @@ def test_ahead_passes_on_errors_and_stops_when_closed():
     assert next(items) == 1
     with pytest.raises(KeyError, match="gone"):
         next(items)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     endless = ahead(iter(int, 1))
     next(endless)
     endless.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_behind_keeps_order_and_bounds():
     done, gate = [], threading.Event()
 
     def action(value):
-        gate.wait(5)
+        gate.wait(60)
         done.append(value)
 
     with Behind(action, depth=2) as call:
@@ -70,18 +70,19 @@ def test_behind_raises_what_went_wrong():
 
 
 def test_behind_drops_what_waits_after_an_error():
-    done = []
+    done, dropped = [], threading.Event()
 
-    def slow(value):
-        time.sleep(0.05)
+    def action(value):
+        dropped.wait(60)
         done.append(value)
 
     def interrupted():
-        with Behind(slow, depth=9) as call:
+        with Behind(action, depth=9) as call:
             for value in range(9):
                 call(value)
+            call._pending[-1].add_done_callback(lambda _: dropped.set())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(done) < 3
+    assert len(done) <= 1  # the one under way

@@ -36,9 +36,15 @@ def clip(tmp_path_factory, portrait):
     return path
 
 
+@pytest.fixture(scope="session")
+def site():
+    """All addresses of the page, whose files are compressed once for all tests."""
+    return resources([find_model(name) for name in ("nano", "small")])
+
+
 @pytest.fixture(scope="module")
-def address():
-    with serving(PageServer(resources([find_model(name) for name in ("nano", "small")]))) as server:
+def address(site):
+    with serving(PageServer(site)) as server:
         yield server.url
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def settled(page: Browser, action: Callable[[], object]) -> None:
     before = page.evaluate("window.portraitnet?.frames ?? 0")
     action()
     page.wait(f"(window.portraitnet?.frames ?? 0) > {before}")
+
+
+def assert_soon(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for what cannot be asked of the page itself."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "did not come true"
+        time.sleep(0.1)
 
 
 def show(page: Browser, portrait: tuple[Path, np.ndarray]) -> None:

@@ -51,7 +51,7 @@ def test_a_recording_plays_and_shows_no_room(driver, address, clip, tmp_path):
     browser.wait("window.portraitnet?.frames > 2")
     browser.click("#record")
     browser.wait("document.getElementById('record').getAttribute('aria-pressed') == 'true'")
-    browser.evaluate("new Promise((done) => setTimeout(done, 2500))")
+    browser.wait(f"window.portraitnet.frames > {browser.evaluate('window.portraitnet.frames')} + 12", 120)
     with browser.page.expect_download() as download:
         browser.click("#record")
     path = tmp_path / download.value.suggested_filename

@@ -53,7 +53,7 @@ def test_the_page_works_without_a_network_and_an_upgrade_replaces_its_files(engi
             f"""{KEPT}.then((names) => names.some((name) => name.endsWith('{newer.name}'))
                 && !names.some((name) => name.endsWith('{app.name}')))"""
         )
-        assert len(browser.evaluate(KEPT)) == len(kept)
+        browser.wait(f"{KEPT}.then((names) => names.length == {len(kept)})")
     browser.open(server.url)  # gone again: the new version works without a network, too
     browser.wait(READY)
     assert browser.evaluate("window.upgraded")
@@ -72,8 +72,7 @@ def test_a_new_secret_address_makes_no_second_copy(engine):
             browser.wait("document.getElementById('offline').textContent.includes('without a network from now on')")
             counts.append(len(browser.evaluate(KEPT)))
             assert browser.evaluate("caches.keys()") == ["portraitnet"]
-            workers = browser.evaluate("navigator.serviceWorker.getRegistrations().then((all) => all.length)")
-            assert workers == 1
+            browser.wait("navigator.serviceWorker.getRegistrations().then((all) => all.length == 1)")
     assert counts[0] == counts[1]
     browser.open("about:blank")
 

@@ -9,7 +9,7 @@ from portraitnet.runtime.metrics import iou
 from portraitnet.runtime.segmenter import Segmenter
 from portraitnet.runtime.shipped import find_model
 from portraitnet.runtime.web.server import DIST
-from portraitnet.tests.runtime.web.page import READY, choose, detail, pixels, says, settled, show, status
+from portraitnet.tests.runtime.web.page import READY, assert_soon, choose, detail, pixels, says, settled, show, status
 
 pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is not built: make web")
 
@@ -75,8 +75,7 @@ def test_a_lost_gpu_is_replaced_and_the_picture_drawn_again(page, portrait):
     show(page, portrait)
     before = pixels(page)
     settled(page, lambda: page.evaluate("window.portraitnet.loseContext()"))
-    page.evaluate("new Promise((done) => setTimeout(done, 300))")
-    assert np.abs(pixels(page).astype(int) - before).mean() < 1
+    assert_soon(lambda: np.abs(pixels(page).astype(int) - before).mean() < 1)
     settled(page, lambda: choose(page, "#ffffff"))
     assert pixels(page)[5, 5].tolist() == [255, 255, 255, 255]
 
@@ -101,10 +100,16 @@ def test_files_that_cannot_be_shown_are_said_and_the_page_goes_on(page, portrait
     assert detail(pixels(page), np.full(portrait[1].shape[:2], True)) > 1
 
 
-def test_a_photo_of_100_megapixels_is_shown_smaller_or_refused_in_a_line(page, portrait, tmp_path):
-    large = cv2.resize(portrait[1], (10_000, 10_000), interpolation=cv2.INTER_LINEAR)
-    cv2.imwrite(str(tmp_path / "large.jpg"), large[..., ::-1])
-    page.set_files("#file", tmp_path / "large.jpg")
+@pytest.fixture(scope="session")
+def large(portrait, tmp_path_factory):
+    """The portrait as a JPEG of 100 megapixels."""
+    path = tmp_path_factory.mktemp("large") / "large.jpg"
+    cv2.imwrite(str(path), cv2.resize(portrait[1], (10_000, 10_000), interpolation=cv2.INTER_LINEAR)[..., ::-1])
+    return path
+
+
+def test_a_photo_of_100_megapixels_is_shown_smaller_or_refused_in_a_line(page, portrait, large):
+    page.set_files("#file", large)
     page.wait(
         "/large.jpg (: processed|is larger)|large.jpg: processed/.test(document.getElementById('status').textContent)",
         120,

@@ -1,4 +1,4 @@
-"""Several processes agree: on a loss that is not finite, and on the scores, of which each computes its share."""
+"""Several processes agree: on gradients, on a loss that is not finite, and on the scores, each of its share."""
 
 import json
 import os
@@ -24,6 +24,14 @@ def processes(tmp_path_factory):
     done = subprocess.run([*launcher, str(script), str(folder)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+
+def test_two_processes_give_the_gradients_of_one(processes):
+    """Of unknown pixels, class weights, hard pixels, Dice and the boundary's unknown pixels alike."""
+    _, found = processes
+    assert found[0]["apart"].keys() == {"unknown", "weights", "hard", "dice", "edge", "jaccard"}
+    for process in found:
+        assert max(process["apart"].values()) < 1e-12, process["apart"]
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_its_pictures(processes):
