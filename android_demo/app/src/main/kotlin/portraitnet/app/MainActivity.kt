@@ -55,7 +55,7 @@ class MainActivity : ComponentActivity() {
         screen.setOnTouchListener(touches())
         onClick(R.id.background) { model.nextBackground() }
         onClick(R.id.photo) { pictures.launch(arrayOf("image/*")) }
-        onClick(R.id.flip) { model.feed.flip(this, rotation()) }
+        onClick(R.id.flip) { if (isAllowed()) model.feed.flip(this, rotation()) }
         onClick(R.id.processor) { model.session.switchProcessor() }
         onClick(R.id.edges) { model.toggleEdges() }
         onClick(R.id.compare) { model.toggleCompare() }
@@ -71,6 +71,7 @@ class MainActivity : ComponentActivity() {
     override fun onStart() {
         super.onStart()
         model.onChange = ::show
+        model.onOtherCamera = ::startCamera
         displays.registerDisplayListener(turns, null)
         show()
     }
@@ -83,6 +84,7 @@ class MainActivity : ComponentActivity() {
     override fun onStop() {
         displays.unregisterDisplayListener(turns)
         model.onChange = null
+        model.onOtherCamera = null
         super.onStop()
     }
 

@@ -3,8 +3,8 @@ package portraitnet.core
 /** Reads frames of one geometry upright, as opaque ARGB pixels ([height] x [width]). Buffers are made once. */
 class UprightReader(private val crop: Crop, orientation: Orientation, private val workers: Workers = Workers(1)) {
     private val turned = orientation.degrees % 180 != 0
-    val height = if (turned) crop.width else crop.height
-    val width = if (turned) crop.height else crop.width
+    val height = orientation.upright(crop.height, crop.width).first
+    val width = orientation.upright(crop.height, crop.width).second
 
     // The sensor's pixel (x, y) goes to start + x * alongX + y * alongY.
     private val start: Int

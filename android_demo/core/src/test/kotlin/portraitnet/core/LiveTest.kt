@@ -93,6 +93,20 @@ class LiveTest {
     }
 
     @Test
+    fun framesThatCameWhileTheWorkerWasBusyAreOneCall() {
+        val tasks = ArrayDeque<Runnable>()
+        val counts = ArrayList<Int>()
+        val newest = NewestOnly({ tasks.addLast(it) }) { counts.add(it) }
+        repeat(3) { newest.arrived() }
+        assertEquals(1, tasks.size)
+        tasks.removeFirst().run()
+        newest.arrived()
+        tasks.removeFirst().run()
+        assertEquals(listOf(3, 1), counts)
+        assertTrue(tasks.isEmpty())
+    }
+
+    @Test
     fun aCropThatIsNotInThePictureIsRefused() {
         val reader = UprightReader(Crop(0, 0, 100, 64), Orientation(0, false))
         messageOf<IllegalArgumentException> { reader.read(frame(), IntArray(100 * 64)) }

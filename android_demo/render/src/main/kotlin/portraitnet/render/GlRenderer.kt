@@ -1,6 +1,7 @@
 package portraitnet.render
 
 import android.content.res.AssetManager
+import android.opengl.GLES11Ext
 import android.opengl.GLES30
 import java.io.IOException
 import java.nio.ByteBuffer
@@ -12,6 +13,7 @@ import portraitnet.core.Target
 
 private const val VERTEX = "whole.vert.glsl"
 private const val FRAGMENT = ".frag.glsl"
+private const val EXTERNAL = "external$FRAGMENT"
 
 /** A compiled shader, and its uniforms' places and types by name. */
 private class Program(val id: Int, val uniforms: Map<String, Pair<Int, Int>>)
@@ -26,16 +28,22 @@ private class Texture(val id: Int, val height: Int, val width: Int, val format: 
 class GlRenderer(assets: AssetManager) : AutoCloseable {
     private val programs: Map<String, Program>
     private val textures = HashMap<String, Texture>()
+    private val lent = HashMap<String, Int>()
     private val frameBuffer: Int
+
+    /** Whether shaders can read a camera's external texture; else its planes have to be uploaded. */
+    val readsExternal: Boolean
 
     init {
         val extensions = GLES30.glGetString(GLES30.GL_EXTENSIONS) ?: ""
         if ("EXT_color_buffer_float" !in extensions && "EXT_color_buffer_half_float" !in extensions) {
             throw GlException("this GPU draws into no 16-bit floats")
         }
+        readsExternal = "GL_OES_EGL_image_external_essl3" in extensions
         try {
             val vertex = compile(GLES30.GL_VERTEX_SHADER, text(assets, VERTEX), VERTEX)
-            programs = assets.list("").orEmpty().filter { it.endsWith(FRAGMENT) }.associate { name ->
+            val fragments = assets.list("").orEmpty().filter { it.endsWith(FRAGMENT) && (readsExternal || it != EXTERNAL) }
+            programs = fragments.associate { name ->
                 name.removeSuffix(FRAGMENT) to link(vertex, compile(GLES30.GL_FRAGMENT_SHADER, text(assets, name), name), name)
             }
         } catch (error: IOException) {
@@ -58,6 +66,11 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         ensure(name, height, width, format)
         GLES30.glTexSubImage2D(GLES30.GL_TEXTURE_2D, 0, 0, 0, width, height, layout, GLES30.GL_UNSIGNED_BYTE, bytes)
         check(name)
+    }
+
+    /** Let passes read the external texture [id] as [name]. It stays its owner's, who deletes it. */
+    fun lend(name: String, id: Int) {
+        lent[name] = id
     }
 
     fun draw(plan: RenderPlan.Plan) {
@@ -122,7 +135,9 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         for ((name, input) in inputs) {
             val (place, _) = program.uniforms[name] ?: continue
             GLES30.glActiveTexture(GLES30.GL_TEXTURE0 + unit)
-            GLES30.glBindTexture(GLES30.GL_TEXTURE_2D, texture(input).id)
+            val external = lent[input]
+            if (external == null) GLES30.glBindTexture(GLES30.GL_TEXTURE_2D, texture(input).id)
+            else GLES30.glBindTexture(GLES11Ext.GL_TEXTURE_EXTERNAL_OES, external)
             GLES30.glUniform1i(place, unit++)
         }
         GLES30.glActiveTexture(GLES30.GL_TEXTURE0)
