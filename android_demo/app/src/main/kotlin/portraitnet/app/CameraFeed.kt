@@ -117,7 +117,7 @@ class CameraFeed(private val context: Context, private val failed: (String) -> U
         CameraState.ERROR_CAMERA_IN_USE, CameraState.ERROR_MAX_CAMERAS_IN_USE -> failed("another app uses it")
         CameraState.ERROR_CAMERA_DISABLED -> failed("this phone's settings forbid it")
         CameraState.ERROR_DO_NOT_DISTURB_MODE_ENABLED -> failed("turn off \"do not disturb\"")
-        CameraState.ERROR_STREAM_CONFIG -> taker.refuseTextures("the camera does not draw into a texture")
+        CameraState.ERROR_STREAM_CONFIG -> taker.refuseTextures("the texture, which this camera does not draw into; its pixels are copied instead")
         else -> failed("error $code of the camera service")
     }
 

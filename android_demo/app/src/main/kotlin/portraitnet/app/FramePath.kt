@@ -15,6 +15,7 @@ import portraitnet.core.Orientation
 import portraitnet.core.StageTimes
 import portraitnet.core.Workers
 import portraitnet.core.YuvFrame
+import portraitnet.core.onScreen
 import portraitnet.core.timed
 import portraitnet.render.CameraTexture
 import portraitnet.render.EglCore
@@ -33,6 +34,9 @@ interface FramePath : AutoCloseable {
     val name: String
     val times: StageTimes
 
+    /** The upright picture's size, height to width; null before the first. */
+    val size: Pair<Int, Int>?
+
     /** Show frames on [surface] from now on; null before it goes away. */
     fun attach(surface: Surface?)
 
@@ -50,6 +54,7 @@ interface FramePath : AutoCloseable {
 class GlPath(private val stage: GlStage, contract: ModelContract, private val engine: Engine) : FramePath {
     override val name = "GPU"
     override val times = StageTimes()
+    override val size get() = frames.size
     private val egl = stage.egl
     private val frames = GlFrames(stage.renderer, contract)
     private val rgb = ByteArray(3 * contract.height * contract.width)
@@ -72,7 +77,10 @@ class GlPath(private val stage: GlStage, contract: ModelContract, private val en
 
     /** [load] fills [rgb]; true when it is another view than before. */
     private inline fun show(nanoseconds: Long, look: Look, load: () -> Boolean) {
-        timed(times.reading) { if (load()) smoother.reset() }
+        timed(times.reading) {
+            egl.use(null)
+            if (load()) smoother.reset()
+        }
         timed(times.inference) {
             engine.run(rgb, alpha)
             egl.use(null) // a model on the GPU may have left its own context current
@@ -117,6 +125,7 @@ class CpuPath(contract: ModelContract, engine: Engine) : FramePath {
     private val workers = Workers(minOf(4, Runtime.getRuntime().availableProcessors()))
     private val live = LiveProcessor(contract, engine, workers)
     override val times = live.times
+    override val size get() = bitmap?.let { it.height to it.width }
     private var surface: Surface? = null
     private var bitmap: Bitmap? = null
 
@@ -151,11 +160,7 @@ class CpuPath(contract: ModelContract, engine: Engine) : FramePath {
 
     private fun draw(canvas: Canvas, image: Bitmap) {
         canvas.drawColor(Color.BLACK)
-        val scale = minOf(canvas.width.toFloat() / image.width, canvas.height.toFloat() / image.height)
-        val wide = (image.width * scale).toInt()
-        val tall = (image.height * scale).toInt()
-        val left = (canvas.width - wide) / 2
-        val top = (canvas.height - tall) / 2
-        canvas.drawBitmap(image, null, Rect(left, top, left + wide, top + tall), null)
+        val box = onScreen(image.height, image.width, canvas.height, canvas.width)
+        canvas.drawBitmap(image, null, Rect(box.left, box.top, box.left + box.width, box.top + box.height), null)
     }
 }

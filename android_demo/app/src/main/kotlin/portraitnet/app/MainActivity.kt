@@ -25,6 +25,7 @@ import androidx.activity.result.contract.ActivityResultContracts
 import androidx.activity.viewModels
 import portraitnet.core.Background
 import portraitnet.core.Processor
+import portraitnet.core.onScreen
 
 /** The main screen: the camera's picture with another background, and what it costs. All work is the session's. */
 class MainActivity : ComponentActivity() {
@@ -186,7 +187,9 @@ class MainActivity : ComponentActivity() {
         })
         val tap = GestureDetector(this, object : GestureDetector.SimpleOnGestureListener() {
             override fun onSingleTapUp(event: MotionEvent): Boolean {
-                model.feed.focus(event.x / screen.width, event.y / screen.height)
+                val (height, width) = model.status.size ?: return false
+                val place = onScreen(height, width, screen.height, screen.width).place(event.x, event.y)
+                if (place != null) model.feed.focus(place.first, place.second)
                 return screen.performClick()
             }
         })

@@ -41,6 +41,7 @@ data class Status(
     val modelMs: Double = 0.0,
     val modelP90: Double = 0.0,
     val composeMs: Double = 0.0,
+    val size: Pair<Int, Int>? = null, // of the upright picture, height to width
 )
 
 /** What happened; the screen has the words for it. */
@@ -111,7 +112,7 @@ class Session(
 
     override fun refuseTextures(reason: String) = post {
         if (!wantsTextures) return@post
-        event(Event.NoCamera(reason))
+        event(Event.LeftOut(reason))
         usePlanes()
     }
 
@@ -282,9 +283,10 @@ class Session(
 
     private fun makePath(found: StoredModel, engine: GuardedEngine): FramePath {
         val opened = try {
-            openStage()
+            openStage()?.also { it.egl.use(null) } // opening a model for the GPU may have left its own context current
         } catch (error: GlException) {
             refuseGl(error.message ?: "there is no OpenGL")
+            closeStage()
             null
         }
         return opened?.let { GlPath(it, found.contract, engine) } ?: CpuPath(found.contract, engine)
@@ -363,7 +365,7 @@ class Session(
         val fresh = Status(
             known.name, models.map { describe(it) }, processor, residency, path?.name ?: "", times.rate.perSecond(),
             times.reading.percentile(50.0), times.inference.percentile(50.0), times.inference.percentile(90.0),
-            times.compositing.percentile(50.0),
+            times.compositing.percentile(50.0), path?.size,
         )
         main.post { onStatus(fresh) }
     }

@@ -5,7 +5,21 @@ import kotlin.math.max
 import kotlin.math.roundToInt
 
 /** A rectangle of pixels. */
-data class Box(val left: Int, val top: Int, val width: Int, val height: Int)
+data class Box(val left: Int, val top: Int, val width: Int, val height: Int) {
+    /** Where ([x], [y]) lies in it, from 0 to 1; null outside. */
+    fun place(x: Float, y: Float): Pair<Float, Float>? {
+        val place = (x - left) / width to (y - top) / height
+        return place.takeIf { it.first in 0f..1f && it.second in 0f..1f }
+    }
+}
+
+/** A picture of [height] x [width] on a screen of [screenHeight] x [screenWidth]: whole, centred. */
+fun onScreen(height: Int, width: Int, screenHeight: Int, screenWidth: Int): Box {
+    val scale = minOf(screenWidth.toFloat() / width, screenHeight.toFloat() / height)
+    val wide = max(1, (width * scale).toInt())
+    val tall = max(1, (height * scale).toInt())
+    return Box((screenWidth - wide) / 2, (screenHeight - tall) / 2, wide, tall)
+}
 
 /** A texture that is drawn into: four channels, bytes or 16-bit floats. */
 data class Target(val name: String, val height: Int, val width: Int, val halfFloats: Boolean = false)

@@ -10,6 +10,7 @@ import portraitnet.core.Constants
 import portraitnet.core.Pass
 import portraitnet.core.RenderPlan
 import portraitnet.core.Target
+import portraitnet.core.onScreen
 
 private const val VERTEX = "whole.vert.glsl"
 private const val FRAGMENT = ".frag.glsl"
@@ -81,17 +82,14 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
     /** The texture [name] onto the surface that is current (of [width] x [height]), whole, centred, on black. */
     fun show(name: String, width: Int, height: Int) {
         val texture = texture(name)
-        val scale = minOf(width.toFloat() / texture.width, height.toFloat() / texture.height)
-        val wide = maxOf(1, (texture.width * scale).toInt())
-        val tall = maxOf(1, (texture.height * scale).toInt())
+        val box = onScreen(texture.height, texture.width, height, width)
         GLES30.glBindFramebuffer(GLES30.GL_FRAMEBUFFER, 0)
         GLES30.glClearColor(0f, 0f, 0f, 1f)
         GLES30.glClear(GLES30.GL_COLOR_BUFFER_BIT)
         val values = mapOf<String, Any>(
-            "both" to false, "taps" to intArrayOf(1, 1), "size" to floatArrayOf(wide.toFloat(), tall.toFloat()),
+            "both" to false, "taps" to intArrayOf(1, 1), "size" to floatArrayOf(box.width.toFloat(), box.height.toFloat()),
             "first" to floatArrayOf(0f, 0f), "extent" to floatArrayOf(1f, 1f), "screen" to true,
         )
-        val box = Box((width - wide) / 2, (height - tall) / 2, wide, tall)
         run("shrink", mapOf("picture" to name, "alpha" to name), values, box)
         check("show")
     }
