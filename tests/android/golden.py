@@ -286,7 +286,7 @@ def _composed(writer: _Writer, case: dict[str, Any], look: dict[str, Any]) -> di
 
 
 def _textures(writer: _Writer) -> list[dict[str, object]]:
-    """Frames in external textures: the buffer, SurfaceTexture's matrix, and the upright picture (float32 for a cropped one)."""
+    """Frames in external textures: the buffer, SurfaceTexture's matrix, and the upright picture (float32)."""
     straight = [
         (sensor, front, display) for sensor, front in ((90, False), (270, True)) for display in (0, 90, 180, 270)
     ]

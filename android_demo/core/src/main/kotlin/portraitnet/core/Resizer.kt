@@ -67,6 +67,7 @@ class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, 
         internal val whole = IntArray(sourceWidth)
         internal val sums = FloatArray(sourceWidth)
         internal val bytes by lazy { TwoRows(IntArray(width), IntArray(width)) }
+        internal val mixed by lazy { IntArray(width) }
         internal val floats by lazy { TwoRows(FloatArray(width), FloatArray(width)) }
         val values = FloatArray(width)
     }
@@ -121,7 +122,9 @@ class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, 
             val upper = resized(down.first[y])
             val lower = resized(down.second[y])
             val share = down.whole[y]
-            for (x in 0 until width) target[start + x] = between(upper[x], lower[x], share).toByte()
+            val mixed = row.mixed
+            for (x in mixed.indices) mixed[x] = between(upper[x], lower[x], share) // several at a time, which bytes are not
+            for (x in mixed.indices) target[start + x] = mixed[x].toByte()
             return
         }
         val whole = row.whole
