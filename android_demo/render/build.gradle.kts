@@ -14,7 +14,7 @@ android {
     }
 
     // The shaders of the browser page, as they are: one definition for both.
-    sourceSets["main"].assets.srcDir("../../runtime/web/shaders")
+    sourceSets["main"].assets.srcDir("../../runtime/shaders")
 
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_17

@@ -41,6 +41,7 @@ def write_golden(folder: Path) -> None:
         "percentiles": _percentiles(),
         "contracts": [_contract(writer)],
         "plans": _plans(writer),
+        "textures": _textures(writer),
         "constants": [json.loads((RUNTIME / "constants.json").read_text())],
         "benchmark": [{"columns": list(LATENCY_COLUMNS)}],
     }
@@ -282,6 +283,78 @@ def _composed(writer: _Writer, case: dict[str, Any], look: dict[str, Any]) -> di
             behind = np.array(look["colour"], np.uint8).reshape(1, 1, 3)
         composed = replace_background(person, mask, behind)
     return {**facts, "composed": writer(composed)}
+
+
+def _textures(writer: _Writer) -> list[dict[str, object]]:
+    """Frames in external textures: the buffer, SurfaceTexture's matrix, and the upright picture (float32)."""
+    straight = [
+        (sensor, front, display) for sensor, front in ((90, False), (270, True)) for display in (0, 90, 180, 270)
+    ]
+    straight += [(270, False, 90), (90, True, 270), (0, False, 90), (180, True, 0)]
+    cases = []
+    for sensor, front, display in straight:
+        degrees = (sensor + display if front else sensor - display) % 360  # as CameraX counts it
+        facts = {"from_camera": True, "display": display, "degrees": degrees, "mirror": front}
+        cases.append({**facts, "matrix": surface_matrix(sensor, front), "crop": None})
+        if display == 90:
+            crop = (8, 4, 88, 52)
+            cases.append({**facts, "matrix": surface_matrix(sensor, front, crop, (64, 96)), "crop": crop})
+    for degrees, mirror in ((0, False), (90, True), (180, False), (270, True)):  # a stream that CameraX processed
+        facts = {"from_camera": False, "display": 90, "degrees": degrees, "mirror": mirror}
+        cases.append({**facts, "matrix": surface_matrix(0, False), "crop": None})
+    facts = {"from_camera": False, "display": 0, "degrees": 180, "mirror": True}  # together: upside down
+    cases.append({**facts, "matrix": np.eye(4), "crop": None, "upside_down": True})
+    return [_texture(writer, number, case) for number, case in enumerate(cases)]
+
+
+def _texture(writer: _Writer, number: int, case: dict[str, Any]) -> dict[str, object]:
+    buffer = picture(40 + number, 64, 96)
+    upright = buffer[::-1] if case.get("upside_down") else buffer
+    if case["crop"]:
+        upright = _magnified(upright, case["crop"])
+    upright = np.rot90(upright, -case["degrees"] // 90)
+    upright = upright[:, ::-1] if case["mirror"] else upright
+    facts = {"name": f"{number}", "whole": not case["crop"] and not case.get("upside_down"), "buffer_size": [64, 96]}
+    facts |= {"buffer": writer(buffer), "upright_size": list(upright.shape[:2])}
+    return {**case, **facts, "matrix": case["matrix"].T.ravel().tolist(), "upright": writer(upright.astype(np.float32))}
+
+
+def surface_matrix(
+    sensor: int, front: bool, crop: tuple[int, int, int, int] | None = None, size: tuple[int, int] = (1, 1)
+) -> np.ndarray:
+    """What SurfaceTexture.getTransformMatrix gives (4 x 4) for a camera whose sensor is turned by `sensor` degrees.
+
+    As Android's GLConsumer and camera service do it: flips, then a turn, then `crop` (left, top, right, bottom, less a
+    texel) of a buffer of `size`, then the flip that puts the buffer's first row on top. A front camera is mirrored.
+    """
+    flip_x = np.array([[-1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)
+    flip_y = np.array([[1, 0, 0, 0], [0, -1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]], float)
+    quarter = np.array([[0, -1, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)
+    turned = (360 - sensor) % 360 if front else sensor
+    flips = (turned in (180, 270)) ^ front, turned in (180, 270)  # both: half a turn
+    matrix = np.eye(4)
+    for wanted, step in ((flips[0], flip_x), (flips[1], flip_y), (turned % 180 == 90, quarter)):
+        matrix = matrix @ step if wanted else matrix
+    if crop:
+        (left, top, right, bottom), (height, width) = crop, size
+        scale = np.diag([(right - left - 2) / width, (bottom - top - 2) / height, 1, 1])
+        scale[:2, 3] = (left + 1) / width, (height - bottom + 1) / height
+        matrix = scale @ matrix
+    return flip_y @ matrix
+
+
+def _magnified(image: np.ndarray, crop: tuple[int, int, int, int]) -> np.ndarray:
+    """The part `crop`, less a texel on each side, at the whole picture's size: bilinear, float."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = crop
+    x = left + 1 + (np.arange(width) + 0.5) / width * (right - left - 2) - 0.5
+    y = top + 1 + (np.arange(height) + 0.5) / height * (bottom - top - 2) - 0.5
+    columns, rows = np.floor(x).astype(int), np.floor(y).astype(int)
+    across, down = (x - columns)[None, :, None], (y - rows)[:, None, None]
+    values = image.astype(np.float64)
+    upper = values[rows][:, columns] * (1 - across) + values[rows][:, columns + 1] * across
+    lower = values[rows + 1][:, columns] * (1 - across) + values[rows + 1][:, columns + 1] * across
+    return upper * (1 - down) + lower * down
 
 
 def _blob(size: tuple[int, int]) -> np.ndarray:

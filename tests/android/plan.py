@@ -18,6 +18,7 @@ import numpy as np
 
 SHARED = Path(__file__).parents[2] / "runtime" / "shaders"
 OWN = Path(__file__).parents[2] / "android_demo" / "render" / "src" / "main" / "assets"
+EXTERNAL = OWN / "external.frag.glsl"
 GREY = 128 / 255
 
 
@@ -27,7 +28,8 @@ class Plans:
     def __init__(self) -> None:
         self.context = moderngl.create_context(standalone=True, backend="egl")
         vertex = (SHARED / "whole.vert.glsl").read_text()
-        files = [*SHARED.glob("*.frag.glsl"), *OWN.glob("*.frag.glsl")]
+        # External textures are of OpenGL ES alone: external.py draws them.
+        files = [*SHARED.glob("*.frag.glsl"), *(path for path in OWN.glob("*.frag.glsl") if path != EXTERNAL)]
         self.programs = {
             path.name.split(".")[0]: self.context.program(vertex, fragment_shader=path.read_text()) for path in files
         }

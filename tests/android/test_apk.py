@@ -93,7 +93,12 @@ def test_shaders_and_models_are_inside_and_models_can_be_mapped(apk, tmp_path):
     with zipfile.ZipFile(apk) as package:
         entries = {entry.filename: entry for entry in package.infolist()}
         package.extractall(tmp_path, [name for name in entries if name.startswith("assets/models/")])
-    assert {"assets/whole.vert.glsl", "assets/camera.frag.glsl", "assets/compose.frag.glsl"} <= entries.keys()
+    assert {
+        "assets/whole.vert.glsl",
+        "assets/camera.frag.glsl",
+        "assets/external.frag.glsl",
+        "assets/compose.frag.glsl",
+    } <= entries.keys()
     folders = sorted((tmp_path / "assets" / "models").iterdir())
     assert [folder.name for folder in folders] == ["portraitnet-mobile", "portraitnet-nano", "portraitnet-small"]
     for folder in folders:

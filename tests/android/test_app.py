@@ -68,6 +68,16 @@ def test_a_gpu_that_is_asked_for_has_no_cpu_to_hide_behind():
     assert re.findall(r"Options\(Accelerator[^)]*\)", text) == ["Options(Accelerator.CPU)", "Options(Accelerator.GPU)"]
 
 
+def test_every_folder_that_gradle_takes_files_from_is_there():
+    """A folder that is missing is no error to Gradle: the app would only lack its shaders, and draw on the CPU."""
+    named = {}
+    for path in DEMO.rglob("build.gradle.kts"):
+        for folder in re.findall(r'srcDir\("([^"]+)"\)', path.read_text()):
+            named[folder] = (path.parent / folder).resolve()
+    assert [folder for folder, place in named.items() if not place.is_dir()] == []
+    assert any((place / "whole.vert.glsl").is_file() for place in named.values())
+
+
 def test_no_build_asks_for_a_toolchain_and_all_write_bytecode_for_17():
     for path in DEMO.rglob("build.gradle.kts"):
         text = path.read_text()

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from . import external
 from .conftest import missing
 
-PROGRAM = Path(__file__).with_name("plan.py")
+PROGRAM, EXTERNAL = (Path(__file__).with_name(name) for name in ("plan.py", "external.py"))
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,20 @@ def test_the_gpu_draws_what_python_computes(drawn, core_run, number):
     off = differences(found["result"], golden("composed", case["upright_size"]))
     assert off.mean() < 0.5
     assert off.max() <= 8
+
+
+def test_a_frame_in_an_external_texture_is_drawn_upright(core_run, tmp_path):
+    assert core_run.returncode == 0, core_run.output
+    command = [sys.executable, str(EXTERNAL), str(core_run.golden), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode == external.MISSING:
+        missing("no OpenGL ES with external textures here; Debian: libegl1 libgles2 libegl-mesa0 libgl1-mesa-dri")
+    assert done.returncode == 0, done.stderr
+    cases = json.loads((core_run.golden / "index.json").read_text())["textures"]
+    assert {case["display"] for case in cases} == {0, 90, 180, 270}
+    assert any(case["crop"] for case in cases)
+    for case in cases:
+        found = np.load(tmp_path / f"{case['name']}.npy")
+        wanted = np.frombuffer((core_run.golden / case["upright"]).read_bytes(), np.float32).reshape(found.shape)
+        assert np.abs(found - wanted).max() <= 1, case
+        assert np.abs(wanted - wanted[::-1, ::-1]).max() > 20  # no picture that looks the same when turned

@@ -1,5 +1,6 @@
 package androidx.camera.core;
 
 public interface CameraInfo {
+    androidx.lifecycle.LiveData<CameraState> getCameraState();
     androidx.lifecycle.LiveData<ZoomState> getZoomState();
 }

@@ -1,5 +1,6 @@
 package portraitnet.app
 
+import android.graphics.Bitmap
 import android.graphics.Color
 import android.graphics.SurfaceTexture
 import android.view.Surface
@@ -21,6 +22,7 @@ import portraitnet.core.Orientation
 import portraitnet.core.Plane
 import portraitnet.core.Processor
 import portraitnet.core.YuvFrame
+import portraitnet.render.GlStage
 
 /**
  * On a device or an emulator, with the golden vectors of tests/android/golden.py as assets of the test: LiteRT gives the alpha
@@ -63,26 +65,54 @@ class FirstFrameTest {
     @Test
     fun aFrameGoesTheWholeWay() {
         val model = library.current()
-        LiteRtEngines().use { engines ->
-            for (makePath in listOf<(GuardedEngine) -> FramePath>(
-                { GlPath(app.assets, model.contract, it) }, { CpuPath(model.contract, it) },
-            )) {
-                GuardedEngine(engines, model, Processor.CPU, 2) { _, _ -> }.use { engine ->
-                    makePath(engine).use { path ->
-                        val surface = Surface(SurfaceTexture(0).apply { setDefaultBufferSize(320, 240) })
-                        if (path is GlPath) path.attach(surface)
-                        val look = Look(Background.Colour(255, 0, 0))
-                        repeat(3) { path.show(grey(), Crop(0, 0, 640, 480), Orientation(90, true), it * 33_000_000L, look) }
-                        val picture = path.picture()!!
-                        assertEquals(480 to 640, picture.width to picture.height)
-                        // Nobody is in a grey picture: all is the background.
-                        assertTrue(Color.red(picture.getPixel(240, 20)) > 240)
-                        path.attach(null)
-                        surface.release()
+        GlStage(app.assets).use { stage ->
+            LiteRtEngines().use { engines ->
+                for (makePath in listOf<(GuardedEngine) -> FramePath>({ GlPath(stage, model.contract, it) }, { CpuPath(model.contract, it) })) {
+                    GuardedEngine(engines, model, Processor.CPU, 2) { _, _ -> }.use { engine ->
+                        makePath(engine).use { path ->
+                            val surface = Surface(SurfaceTexture(0).apply { setDefaultBufferSize(320, 240) })
+                            if (path is GlPath) path.attach(surface)
+                            val look = Look(Background.Colour(255, 0, 0))
+                            repeat(3) { path.show(grey(), Crop(0, 0, 640, 480), Orientation(90, true), it * 33_000_000L, look) }
+                            assertOnlyBackground(path.picture()!!)
+                            path.attach(null)
+                            surface.release()
+                        }
                     }
                 }
             }
         }
+    }
+
+    /** What a camera would draw on the texture's surface comes out upright, and the stage is used by one model after the other. */
+    @Test
+    fun aFrameOfATextureGoesTheWholeWay() {
+        val model = library.current()
+        GlStage(app.assets).use { stage ->
+            if (!stage.renderer.readsExternal) return
+            LiteRtEngines().use { engines ->
+                repeat(2) {
+                    GuardedEngine(engines, model, Processor.CPU, 2) { _, _ -> }.use { engine ->
+                        GlPath(stage, model.contract, engine).use { path ->
+                            stage.openCamera(480, 640, { it.run() }) { _, _ -> }.use { texture ->
+                                texture.orientation = Orientation(90, true)
+                                val canvas = texture.surface.lockCanvas(null)
+                                canvas.drawColor(Color.GRAY)
+                                texture.surface.unlockCanvasAndPost(canvas)
+                                path.show(texture, stage.update(texture, 1), Look(Background.Colour(255, 0, 0)))
+                                assertOnlyBackground(path.picture()!!)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** Nobody is in a grey picture: all is the background. */
+    private fun assertOnlyBackground(picture: Bitmap) {
+        assertEquals(480 to 640, picture.width to picture.height)
+        assertTrue(Color.red(picture.getPixel(240, 20)) > 240)
     }
 
     private fun grey(): YuvFrame {

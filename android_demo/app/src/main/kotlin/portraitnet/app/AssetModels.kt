@@ -4,6 +4,7 @@ import android.content.res.AssetManager
 import android.content.ContentResolver
 import android.net.Uri
 import java.io.IOException
+import java.io.InputStream
 import portraitnet.core.BuiltInModels
 import portraitnet.core.Source
 
@@ -17,6 +18,11 @@ class AssetModels(private val assets: AssetManager) : BuiltInModels {
 }
 
 /** A file that the user chose. */
-fun sourceOf(resolver: ContentResolver, uri: Uri) = Source {
-    resolver.openInputStream(uri) ?: throw IOException("$uri cannot be read")
-}
+fun sourceOf(resolver: ContentResolver, uri: Uri) = Source { openChosen(resolver, uri) }
+
+/** Opens a file that the user chose. Throws IOException. */
+fun openChosen(resolver: ContentResolver, uri: Uri): InputStream = try {
+    resolver.openInputStream(uri)
+} catch (error: SecurityException) { // the permission ended with the app's last run
+    throw IOException("it may not be read any more")
+} ?: throw IOException("it cannot be read")

@@ -4,10 +4,13 @@ import android.content.Context
 import android.util.Size
 import androidx.camera.core.Camera
 import androidx.camera.core.CameraSelector
+import androidx.camera.core.CameraState
 import androidx.camera.core.FocusMeteringAction
 import androidx.camera.core.ImageAnalysis
 import androidx.camera.core.ImageProxy
+import androidx.camera.core.Preview
 import androidx.camera.core.SurfaceOrientedMeteringPointFactory
+import androidx.camera.core.SurfaceRequest
 import androidx.camera.core.resolutionselector.ResolutionSelector
 import androidx.camera.core.resolutionselector.ResolutionStrategy
 import androidx.camera.lifecycle.ProcessCameraProvider
@@ -19,19 +22,34 @@ import portraitnet.core.Crop
 import portraitnet.core.Orientation
 import portraitnet.core.Plane
 import portraitnet.core.YuvFrame
+import portraitnet.core.orientationAfterMatrix
 import portraitnet.core.sensorPlace
+import portraitnet.render.CameraTexture
 
-/** What takes the camera's frames, on its own thread. The frame is good until the call returns. */
-fun interface FrameTaker {
+/** What takes the camera's frames, on one thread: [worker]'s. */
+interface FrameTaker {
+    val worker: Executor
+
+    /** Whether the camera is to draw into textures; else it gives planes. */
+    val wantsTextures: Boolean
+
+    /** A texture for frames of this size; null where there is no OpenGL. On [worker]. */
+    fun openTexture(height: Int, width: Int): CameraTexture?
+
+    /** A frame's planes, good until the call returns. On [worker]. */
     fun take(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long)
+
+    /** The camera cannot draw into a texture here. */
+    fun refuseTextures(reason: String)
 }
 
-/** The newest picture of the front or back camera, given on [worker]; older ones are dropped while it is busy. */
-class CameraFeed(private val context: Context, private val worker: Executor, private val failed: (String) -> Unit, private val taker: FrameTaker) {
+/** The newest picture of the front or back camera, given to [taker]; older ones are dropped while it is busy. */
+class CameraFeed(private val context: Context, private val failed: (String) -> Unit, private val taker: FrameTaker) {
     var front = true
         private set
     private var camera: Camera? = null
-    private var analysis: ImageAnalysis? = null
+    private var turn: (rotation: Int) -> Unit = {}
+    @Volatile private var display = 0 // the screen's turn, in degrees
     @Volatile private var orientation = Orientation(0, true)
 
     /** Open the camera for as long as [owner] is shown. [rotation] is the display's (Surface.ROTATION_0 ...). */
@@ -58,7 +76,8 @@ class CameraFeed(private val context: Context, private val worker: Executor, pri
 
     /** The display was turned, perhaps by 180 degrees, of which the system says nothing else. */
     fun turned(rotation: Int) {
-        analysis?.targetRotation = rotation
+        display = 90 * rotation
+        turn(rotation)
     }
 
     /** [factor] times as near as now. */
@@ -77,24 +96,66 @@ class CameraFeed(private val context: Context, private val worker: Executor, pri
     }
 
     private fun bind(provider: ProcessCameraProvider, owner: LifecycleOwner, rotation: Int) {
+        display = 90 * rotation
         val wish = ResolutionStrategy(Size(1280, 720), ResolutionStrategy.FALLBACK_RULE_CLOSEST_HIGHER_THEN_LOWER)
-        val fresh = ImageAnalysis.Builder()
-            .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
-            .setResolutionSelector(ResolutionSelector.Builder().setResolutionStrategy(wish).build())
-            .setTargetRotation(rotation)
-            .build()
-        val mirrored = front
-        fresh.setAnalyzer(worker) { image -> image.use { give(it, mirrored) } }
+        val resolution = ResolutionSelector.Builder().setResolutionStrategy(wish).build()
+        val case = if (taker.wantsTextures) textures(resolution, rotation) else planes(resolution, rotation)
         provider.unbindAll()
         try {
             val selector = if (front) CameraSelector.DEFAULT_FRONT_CAMERA else CameraSelector.DEFAULT_BACK_CAMERA
-            camera = provider.bindToLifecycle(owner, selector, fresh)
-            analysis = fresh
+            val bound = provider.bindToLifecycle(owner, selector, case)
+            bound.cameraInfo.cameraState.observe(owner) { state -> state.error?.let { tell(it.code) } }
+            camera = bound
         } catch (error: IllegalArgumentException) { // a device without that camera
             failed(error.message ?: "there is none")
         } catch (error: IllegalStateException) {
             failed(error.message ?: "it is in use")
         }
+    }
+
+    private fun tell(code: Int) = when (code) {
+        CameraState.ERROR_CAMERA_IN_USE, CameraState.ERROR_MAX_CAMERAS_IN_USE -> failed("another app uses it")
+        CameraState.ERROR_CAMERA_DISABLED -> failed("this phone's settings forbid it")
+        CameraState.ERROR_DO_NOT_DISTURB_MODE_ENABLED -> failed("turn off \"do not disturb\"")
+        CameraState.ERROR_STREAM_CONFIG -> taker.refuseTextures("the texture, which this camera does not draw into; its pixels are copied instead")
+        else -> failed("error $code of the camera service")
+    }
+
+    /** The camera draws into an external texture of the GPU, and no pixel passes the CPU. */
+    private fun textures(resolution: ResolutionSelector, rotation: Int): Preview {
+        val mirrored = front
+        val fresh = Preview.Builder().setResolutionSelector(resolution).setTargetRotation(rotation).build()
+        fresh.setSurfaceProvider(taker.worker) { request -> provide(request, mirrored) }
+        turn = { fresh.targetRotation = it }
+        return fresh
+    }
+
+    /** Answer [request], on the worker, with a texture of its own: CameraX wants no surface twice. */
+    private fun provide(request: SurfaceRequest, mirrored: Boolean) {
+        val texture = taker.openTexture(request.resolution.height, request.resolution.width)
+        if (texture == null) {
+            request.willNotProvideSurface()
+            return
+        }
+        texture.orientation = orientationAfterMatrix(display, true, 0, mirrored)
+        request.setTransformationInfoListener(taker.worker) { info ->
+            orientation = Orientation(info.rotationDegrees, mirrored)
+            texture.orientation = orientationAfterMatrix(display, info.hasCameraTransform(), info.rotationDegrees, info.isMirroring)
+        }
+        request.provideSurface(texture.surface, taker.worker) { texture.close() } // the camera has let go of it
+    }
+
+    /** The camera's planes are read, to be uploaded or worked on by the CPU. */
+    private fun planes(resolution: ResolutionSelector, rotation: Int): ImageAnalysis {
+        val mirrored = front
+        val fresh = ImageAnalysis.Builder()
+            .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
+            .setResolutionSelector(resolution)
+            .setTargetRotation(rotation)
+            .build()
+        fresh.setAnalyzer(taker.worker) { image -> image.use { give(it, mirrored) } }
+        turn = { fresh.targetRotation = it }
+        return fresh
     }
 
     private fun give(image: ImageProxy, mirrored: Boolean) {

@@ -1,6 +1,5 @@
 package portraitnet.app
 
-import android.content.res.AssetManager
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.graphics.Color
@@ -16,11 +15,12 @@ import portraitnet.core.Orientation
 import portraitnet.core.StageTimes
 import portraitnet.core.Workers
 import portraitnet.core.YuvFrame
+import portraitnet.core.onScreen
 import portraitnet.core.timed
+import portraitnet.render.CameraTexture
 import portraitnet.render.EglCore
-import portraitnet.render.GlException
 import portraitnet.render.GlFrames
-import portraitnet.render.GlRenderer
+import portraitnet.render.GlStage
 
 /** What the user sees the person before, and how the outline is drawn. */
 data class Look(val background: Background = Background.Blur(), val refine: Boolean = false)
@@ -34,9 +34,13 @@ interface FramePath : AutoCloseable {
     val name: String
     val times: StageTimes
 
+    /** The upright picture's size, height to width; null before the first. */
+    val size: Pair<Int, Int>?
+
     /** Show frames on [surface] from now on; null before it goes away. */
     fun attach(surface: Surface?)
 
+    /** Show a frame that came as planes, captured at [nanoseconds]. */
     fun show(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long, look: Look)
 
     /** The picture that was shown last; null before the first. */
@@ -46,13 +50,13 @@ interface FramePath : AutoCloseable {
     fun record(surface: Surface?): Boolean
 }
 
-/** Pixels on the GPU; the CPU has the model and the smoothing alone. */
-class GlPath(assets: AssetManager, contract: ModelContract, private val engine: Engine) : FramePath {
+/** Pixels on the GPU, with the OpenGL of [stage]; the CPU has the model and the smoothing alone. */
+class GlPath(private val stage: GlStage, contract: ModelContract, private val engine: Engine) : FramePath {
     override val name = "GPU"
     override val times = StageTimes()
-    private val egl = EglCore()
-    private val renderer: GlRenderer
-    private val frames: GlFrames
+    override val size get() = frames.size
+    private val egl = stage.egl
+    private val frames = GlFrames(stage.renderer, contract)
     private val rgb = ByteArray(3 * contract.height * contract.width)
     private val alpha = FloatArray(contract.height * contract.width)
     private val smoother = AlphaSmoother(alpha.size)
@@ -60,23 +64,23 @@ class GlPath(assets: AssetManager, contract: ModelContract, private val engine: 
     private var window: EglCore.Window? = null
     private var encoder: EglCore.Window? = null
 
-    init {
-        try {
-            renderer = GlRenderer(assets)
-        } catch (error: GlException) {
-            egl.close()
-            throw error
-        }
-        frames = GlFrames(renderer, contract)
-    }
-
     override fun attach(surface: Surface?) {
         window?.close()
         window = surface?.let { egl.Window(it) }
     }
 
-    override fun show(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long, look: Look) {
-        timed(times.reading) { if (frames.load(frame, crop, orientation, rgb)) smoother.reset() }
+    override fun show(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long, look: Look) =
+        show(nanoseconds, look) { frames.load(frame, crop, orientation, rgb) }
+
+    /** Show the frame that lies in the camera's [texture]. */
+    fun show(texture: CameraTexture, nanoseconds: Long, look: Look) = show(nanoseconds, look) { frames.load(texture, rgb) }
+
+    /** [load] fills [rgb]; true when it is another view than before. */
+    private inline fun show(nanoseconds: Long, look: Look, load: () -> Boolean) {
+        timed(times.reading) {
+            egl.use(null)
+            if (load()) smoother.reset()
+        }
         timed(times.inference) {
             engine.run(rgb, alpha)
             egl.use(null) // a model on the GPU may have left its own context current
@@ -105,13 +109,11 @@ class GlPath(assets: AssetManager, contract: ModelContract, private val engine: 
     override fun close() {
         encoder?.close()
         window?.close()
-        renderer.close()
-        egl.close()
     }
 
     private fun present(to: EglCore.Window, nanoseconds: Long?) {
         egl.use(to)
-        renderer.show("result", to.width, to.height)
+        stage.renderer.show("result", to.width, to.height)
         to.swap(nanoseconds)
         egl.use(null)
     }
@@ -123,6 +125,7 @@ class CpuPath(contract: ModelContract, engine: Engine) : FramePath {
     private val workers = Workers(minOf(4, Runtime.getRuntime().availableProcessors()))
     private val live = LiveProcessor(contract, engine, workers)
     override val times = live.times
+    override val size get() = bitmap?.let { it.height to it.width }
     private var surface: Surface? = null
     private var bitmap: Bitmap? = null
 
@@ -157,11 +160,7 @@ class CpuPath(contract: ModelContract, engine: Engine) : FramePath {
 
     private fun draw(canvas: Canvas, image: Bitmap) {
         canvas.drawColor(Color.BLACK)
-        val scale = minOf(canvas.width.toFloat() / image.width, canvas.height.toFloat() / image.height)
-        val wide = (image.width * scale).toInt()
-        val tall = (image.height * scale).toInt()
-        val left = (canvas.width - wide) / 2
-        val top = (canvas.height - tall) / 2
-        canvas.drawBitmap(image, null, Rect(left, top, left + wide, top + tall), null)
+        val box = onScreen(image.height, image.width, canvas.height, canvas.width)
+        canvas.drawBitmap(image, null, Rect(box.left, box.top, box.left + box.width, box.top + box.height), null)
     }
 }

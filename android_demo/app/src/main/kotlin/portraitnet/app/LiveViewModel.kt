@@ -21,14 +21,17 @@ class LiveViewModel(app: Application) : AndroidViewModel(app) {
     /** Hears of every change, on the main thread; the screen that is there. */
     var onChange: (() -> Unit)? = null
 
+    /** Binds the camera anew; of the screen that is there. */
+    var onOtherCamera: (() -> Unit)? = null
+
     private var backgrounds: List<Background> = BACKGROUNDS
     private var background = 0
     private val resolver get() = getApplication<Application>().contentResolver
 
-    val session = Session(app, ::take, ::take)
+    val session = Session(app, ::take, ::take) { onOtherCamera?.invoke() }
 
     /** The camera's, which lives as long; bound anew by each screen. */
-    val feed = CameraFeed(app, session.executor, { reason -> take(Event.NoCamera(reason)) }, session::take)
+    val feed = CameraFeed(app, { reason -> take(Event.NoCamera(reason)) }, session)
 
     val look get() = session.look
     val currentBackground get() = backgrounds[background]
@@ -59,6 +62,7 @@ class LiveViewModel(app: Application) : AndroidViewModel(app) {
 
     override fun onCleared() {
         onChange = null
+        onOtherCamera = null
         session.close()
     }
 

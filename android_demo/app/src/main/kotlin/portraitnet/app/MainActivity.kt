@@ -25,6 +25,7 @@ import androidx.activity.result.contract.ActivityResultContracts
 import androidx.activity.viewModels
 import portraitnet.core.Background
 import portraitnet.core.Processor
+import portraitnet.core.onScreen
 
 /** The main screen: the camera's picture with another background, and what it costs. All work is the session's. */
 class MainActivity : ComponentActivity() {
@@ -55,7 +56,7 @@ class MainActivity : ComponentActivity() {
         screen.setOnTouchListener(touches())
         onClick(R.id.background) { model.nextBackground() }
         onClick(R.id.photo) { pictures.launch(arrayOf("image/*")) }
-        onClick(R.id.flip) { model.feed.flip(this, rotation()) }
+        onClick(R.id.flip) { if (isAllowed()) model.feed.flip(this, rotation()) }
         onClick(R.id.processor) { model.session.switchProcessor() }
         onClick(R.id.edges) { model.toggleEdges() }
         onClick(R.id.compare) { model.toggleCompare() }
@@ -71,6 +72,7 @@ class MainActivity : ComponentActivity() {
     override fun onStart() {
         super.onStart()
         model.onChange = ::show
+        model.onOtherCamera = ::startCamera
         displays.registerDisplayListener(turns, null)
         show()
     }
@@ -83,6 +85,7 @@ class MainActivity : ComponentActivity() {
     override fun onStop() {
         displays.unregisterDisplayListener(turns)
         model.onChange = null
+        model.onOtherCamera = null
         super.onStop()
     }
 
@@ -184,7 +187,9 @@ class MainActivity : ComponentActivity() {
         })
         val tap = GestureDetector(this, object : GestureDetector.SimpleOnGestureListener() {
             override fun onSingleTapUp(event: MotionEvent): Boolean {
-                model.feed.focus(event.x / screen.width, event.y / screen.height)
+                val (height, width) = model.status.size ?: return false
+                val place = onScreen(height, width, screen.height, screen.width).place(event.x, event.y)
+                if (place != null) model.feed.focus(place.first, place.second)
                 return screen.performClick()
             }
         })

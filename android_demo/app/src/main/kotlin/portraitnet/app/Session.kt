@@ -25,7 +25,9 @@ import portraitnet.core.StartGuard
 import portraitnet.core.StoredModel
 import portraitnet.core.tryName
 import portraitnet.core.YuvFrame
+import portraitnet.render.CameraTexture
 import portraitnet.render.GlException
+import portraitnet.render.GlStage
 
 /** What the screen says of the work. */
 data class Status(
@@ -39,6 +41,7 @@ data class Status(
     val modelMs: Double = 0.0,
     val modelP90: Double = 0.0,
     val composeMs: Double = 0.0,
+    val size: Pair<Int, Int>? = null, // of the upright picture, height to width
 )
 
 /** What happened; the screen has the words for it. */
@@ -58,7 +61,12 @@ sealed interface Event {
  * The model, the frames' way and the screen's surface, all on one thread of their own; lives as long as the app is used, through
  * turns of the screen. Whatever fails there is told, and the next frame is tried on the CPU.
  */
-class Session(private val app: Application, private val onStatus: (Status) -> Unit, private val onEvent: (Event) -> Unit) {
+class Session(
+    private val app: Application,
+    private val onStatus: (Status) -> Unit,
+    private val onEvent: (Event) -> Unit,
+    private val onOtherCamera: () -> Unit, // what the camera has to give is another thing now: bind it anew
+) : FrameTaker {
     private val thread = HandlerThread("portraitnet").apply { start() }
     private val handler = Handler(thread.looper)
     private val main = Handler(Looper.getMainLooper())
@@ -67,7 +75,9 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
     val library = ModelLibrary(File(app.filesDir, "models"), AssetModels(app.assets))
 
     /** For the camera: a frame that comes after the end is dropped. */
-    val executor = Executor { task -> handler.post(task) }
+    override val worker = Executor { task -> handler.post(task) }
+    @Volatile override var wantsTextures = true
+        private set
 
     @Volatile var look = Look()
 
@@ -77,6 +87,8 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
     private var engine: GuardedEngine? = null
     private var path: FramePath? = null
     private var surface: Surface? = null
+    private var stage: GlStage? = null
+    private var camera: CameraTexture? = null
     private var glRefused = false
     private var ended = false
     private var shown = 0L
@@ -88,10 +100,39 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         handler.post { openFirst() }
     }
 
-    fun take(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long) {
-        val path = path ?: return
+    override fun openTexture(height: Int, width: Int): CameraTexture? {
+        if (ended || !wantsTextures) return null
+        return try {
+            openStage()?.takeIf { wantsTextures }?.openCamera(height, width, worker, ::take)?.also { camera = it }
+        } catch (error: GlException) {
+            pixelsOnCpu(error.message ?: "OpenGL failed")
+            null
+        }
+    }
+
+    override fun refuseTextures(reason: String) = post {
+        if (!wantsTextures) return@post
+        event(Event.LeftOut(reason))
+        usePlanes()
+    }
+
+    override fun take(frame: YuvFrame, crop: Crop, orientation: Orientation, nanoseconds: Long) = shown {
+        path?.show(frame, crop, orientation, nanoseconds, look)
+    }
+
+    /** [count] frames came into [texture]. Without a model they are taken all the same: the camera wants its buffers back. */
+    private fun take(texture: CameraTexture, count: Int) = shown {
+        val stage = stage
+        if (stage != null && texture === camera) {
+            val nanoseconds = stage.update(texture, count)
+            (path as? GlPath)?.show(texture, nanoseconds, look)
+        }
+    }
+
+    private fun shown(show: () -> Unit) {
+        if (ended) return
         try {
-            path.show(frame, crop, orientation, nanoseconds, look)
+            show()
             recorder?.drain()
         } catch (error: GlException) {
             pixelsOnCpu(error.message ?: "OpenGL failed")
@@ -102,7 +143,7 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
             stopRecording()
             event(Event.NotSaved(error.message ?: "the video could not be written"))
         }
-        if (shown++ % 15 == 0L) status()
+        if (path != null && shown++ % 15 == 0L) status()
     }
 
     /** Show frames on [surface]; null, and the call returns when it is not drawn on any more. */
@@ -159,7 +200,13 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         if (recorder != null) return@post stopRecording()
         val picture = path?.picture() ?: return@post
         val fresh = start(picture.height, picture.width)
-        if (path?.record(fresh.surface) == true) {
+        val records = try {
+            path?.record(fresh.surface) == true
+        } catch (error: GlException) {
+            fresh.cancel()
+            throw error
+        }
+        if (records) {
             recorder = fresh
             event(Event.Recording(true))
         } else {
@@ -173,6 +220,7 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
             ended = true
             stopRecording()
             closePath()
+            closeStage()
             engines.close()
             thread.quitSafely()
         }
@@ -234,24 +282,52 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
     }
 
     private fun makePath(found: StoredModel, engine: GuardedEngine): FramePath {
-        if (!glRefused) {
-            try {
-                return GlPath(app.assets, found.contract, engine)
-            } catch (error: GlException) {
-                glRefused = true
-                event(Event.PixelsOnCpu(error.message ?: "there is no OpenGL"))
-            }
+        val opened = try {
+            openStage()?.also { it.egl.use(null) } // opening a model for the GPU may have left its own context current
+        } catch (error: GlException) {
+            refuseGl(error.message ?: "there is no OpenGL")
+            closeStage()
+            null
         }
-        return CpuPath(found.contract, engine)
+        return opened?.let { GlPath(it, found.contract, engine) } ?: CpuPath(found.contract, engine)
+    }
+
+    /** OpenGL, opened once; null where it was refused. Throws GlException. */
+    private fun openStage(): GlStage? {
+        if (glRefused) return null
+        return stage ?: GlStage(app.assets).also {
+            stage = it
+            if (!it.renderer.readsExternal) usePlanes()
+        }
+    }
+
+    /** The camera's frames go another way from now on. */
+    private fun usePlanes() {
+        wantsTextures = false
+        camera = null // CameraX says when it may be closed
+        main.post(onOtherCamera)
+    }
+
+    private fun refuseGl(reason: String) {
+        glRefused = true
+        event(Event.PixelsOnCpu(reason))
+        if (wantsTextures) usePlanes()
     }
 
     private fun pixelsOnCpu(reason: String) {
-        glRefused = true
-        event(Event.PixelsOnCpu(reason))
-        val known = model ?: return
+        refuseGl(reason)
         stopRecording()
         path?.close()
+        path = null
+        closeStage()
+        val known = model ?: return
         path = engine?.let { CpuPath(known.contract, it) }?.also { it.attach(surface) }
+    }
+
+    private fun closeStage() {
+        camera = null
+        stage?.close()
+        stage = null
     }
 
     private fun closePath() {
@@ -268,9 +344,10 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         recorder = null
         try {
             running.finish()
-            path?.record(null)
         } catch (error: IOException) {
             event(Event.NotSaved(error.message ?: "the video could not be written"))
+        } finally {
+            path?.record(null) // its surface is gone
         }
         event(Event.Recording(false))
     }
@@ -288,7 +365,7 @@ class Session(private val app: Application, private val onStatus: (Status) -> Un
         val fresh = Status(
             known.name, models.map { describe(it) }, processor, residency, path?.name ?: "", times.rate.perSecond(),
             times.reading.percentile(50.0), times.inference.percentile(50.0), times.inference.percentile(90.0),
-            times.compositing.percentile(50.0),
+            times.compositing.percentile(50.0), path?.size,
         )
         main.post { onStatus(fresh) }
     }

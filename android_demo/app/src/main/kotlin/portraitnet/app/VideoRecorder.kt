@@ -37,14 +37,18 @@ class VideoRecorder(height: Int, width: Int, val name: String, file: FileDescrip
             codec = started
             muxer = MediaMuxer(file, MediaMuxer.OutputFormat.MUXER_OUTPUT_MPEG_4)
         } catch (error: IllegalStateException) { // of which a codec's own exception is one
-            started?.release()
-            done(false)
-            throw IOException("this phone's video encoder refused: ${error.message}", error)
+            throw refused(started, error)
         } catch (error: IllegalArgumentException) {
-            started?.release()
-            done(false)
-            throw IOException("this phone's video encoder refused: ${error.message}", error)
+            throw refused(started, error)
+        } catch (error: IOException) {
+            throw refused(started, error)
         }
+    }
+
+    private fun refused(started: MediaCodec?, error: Exception): IOException {
+        started?.release()
+        done(false)
+        return IOException("this phone's video encoder refused: ${error.message}", error)
     }
 
     /** Write what the encoder has ready; does not wait. */

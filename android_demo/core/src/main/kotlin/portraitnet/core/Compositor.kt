@@ -38,20 +38,28 @@ class Compositor(private val height: Int, private val width: Int, private val wo
         prepared = background
     }
 
-    /** [count] pixels from [place] on, over those of [back] from [backPlace] on; red and blue are worked on as one number. */
+    /** [count] pixels from [place] on, over those of [back] from [backPlace] on. */
     private fun lay(
         image: IntArray, alpha: ByteArray, back: IntArray, place: Int, backPlace: Int, count: Int, target: IntArray,
     ) {
         for (i in 0 until count) {
             val share = alpha[place + i].toInt() and 255
-            val front = image[place + i]
-            val rest = back[backPlace + i]
-            val outer = share * (front and 0xff00ff) + (255 - share) * (rest and 0xff00ff) + 0x800080
-            val inner = share * ((front shr 8) and 255) + (255 - share) * ((rest shr 8) and 255) + 128
-            // Divided by 255, to the nearest.
-            val redBlue = ((outer + ((outer ushr 8) and 0xff00ff)) ushr 8) and 0xff00ff
-            val green = (inner + (inner shr 8)) and 0xff00
-            target[place + i] = OPAQUE or redBlue or green
+            // Most pixels are the person's or the background's alone.
+            target[place + i] = when (share) {
+                0 -> back[backPlace + i]
+                255 -> image[place + i]
+                else -> mixed(image[place + i], back[backPlace + i], share)
+            }
         }
+    }
+
+    /** Red and blue are worked on as one number. */
+    private fun mixed(front: Int, rest: Int, share: Int): Int {
+        val outer = share * (front and 0xff00ff) + (255 - share) * (rest and 0xff00ff) + 0x800080
+        val inner = share * ((front shr 8) and 255) + (255 - share) * ((rest shr 8) and 255) + 128
+        // Divided by 255, to the nearest.
+        val redBlue = ((outer + ((outer ushr 8) and 0xff00ff)) ushr 8) and 0xff00ff
+        val green = (inner + (inner shr 8)) and 0xff00
+        return OPAQUE or redBlue or green
     }
 }

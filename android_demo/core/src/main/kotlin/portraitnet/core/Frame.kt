@@ -20,6 +20,9 @@ data class Crop(val left: Int, val top: Int, val width: Int, val height: Int)
 /** How a sensor's picture is turned: clockwise by [degrees] (0, 90, 180, 270), then mirrored left to right. */
 data class Orientation(val degrees: Int, val mirror: Boolean)
 
+/** The upright size, height to width, of a picture of [height] x [width]. */
+fun Orientation.upright(height: Int, width: Int): Pair<Int, Int> = if (degrees % 180 == 0) height to width else width to height
+
 /** A plane's bytes in an array of its own, copied at one go: a read of a direct buffer byte by byte is several times slower. */
 internal class PlaneCopy {
     var bytes = ByteArray(0)

@@ -29,11 +29,13 @@ interface BuiltInModels {
  */
 class ModelLibrary(private val root: File, private val builtIn: BuiltInModels) {
     private val added = File(root, "added")
+    private val replaced = File(root, "replaced") // the one added before, while another takes its place
     private val choice = File(root, "chosen")
 
     /** All usable models, the app's own first; [onProblem] hears why one is left out. */
     fun list(onProblem: (String) -> Unit = {}): List<StoredModel> {
         root.mkdirs()
+        if (!added.exists()) replaced.renameTo(added) // the app ended in between
         val found = builtIn.names().mapNotNull { name -> usable(onProblem) { unpacked(name) } }
         val own = if (added.isDirectory) usable(onProblem) { checked(added, false) } else null
         return found + listOfNotNull(own)
@@ -68,8 +70,13 @@ class ModelLibrary(private val root: File, private val builtIn: BuiltInModels) {
             }
             File(fresh, CONTRACT).writeText(text)
             tryOut(checked(fresh, false))
-            added.deleteRecursively()
-            if (!fresh.renameTo(added)) throw ContractException("the model could not be stored")
+            replaced.deleteRecursively()
+            if (added.exists() && !added.renameTo(replaced)) throw ContractException("the model could not be stored")
+            if (!fresh.renameTo(added)) {
+                replaced.renameTo(added)
+                throw ContractException("the model could not be stored")
+            }
+            replaced.deleteRecursively()
             return checked(added, false)
         } catch (error: IOException) {
             throw ContractException("the model could not be stored: ${error.message}")

@@ -5,7 +5,21 @@ import kotlin.math.max
 import kotlin.math.roundToInt
 
 /** A rectangle of pixels. */
-data class Box(val left: Int, val top: Int, val width: Int, val height: Int)
+data class Box(val left: Int, val top: Int, val width: Int, val height: Int) {
+    /** Where ([x], [y]) lies in it, from 0 to 1; null outside. */
+    fun place(x: Float, y: Float): Pair<Float, Float>? {
+        val place = (x - left) / width to (y - top) / height
+        return place.takeIf { it.first in 0f..1f && it.second in 0f..1f }
+    }
+}
+
+/** A picture of [height] x [width] on a screen of [screenHeight] x [screenWidth]: whole, centred. */
+fun onScreen(height: Int, width: Int, screenHeight: Int, screenWidth: Int): Box {
+    val scale = minOf(screenWidth.toFloat() / width, screenHeight.toFloat() / height)
+    val wide = max(1, (width * scale).toInt())
+    val tall = max(1, (height * scale).toInt())
+    return Box((screenWidth - wide) / 2, (screenHeight - tall) / 2, wide, tall)
+}
 
 /** A texture that is drawn into: four channels, bytes or 16-bit floats. */
 data class Target(val name: String, val height: Int, val width: Int, val halfFloats: Boolean = false)
@@ -31,32 +45,22 @@ sealed interface Scene {
 }
 
 /**
- * All that the GPU draws for one frame, as data: the same passes as the browser page's, over the same shaders. Textures that
- * come from outside: `luma`, `first`, `second` (the camera's planes, one byte a sample), `raw` (the model's alpha, cropped to
- * the picture, one byte) and `picture`. Plain Kotlin, so that a computer can run it on any OpenGL and compare.
+ * All that the GPU draws for upright pictures of [height] x [width], as data: the same passes as the browser page's, over the same
+ * shaders. Textures that come from outside: the camera's (see [planesPass] and [TextureView]), `raw` (the model's alpha, cropped
+ * to the picture, one byte) and `picture`. Plain Kotlin, so that a computer can run it on any OpenGL and compare.
  */
-class RenderPlan(
-    private val crop: Crop,
-    private val orientation: Orientation,
-    modelHeight: Int,
-    modelWidth: Int,
-    geometry: String,
-    private val chroma: Pair<Int, Int> = 0 to 0, // the byte of a sample's texel: 0 or 1, where U and V take turns
-) {
-    private val turned = orientation.degrees % 180 != 0
-    val height = if (turned) crop.width else crop.height
-    val width = if (turned) crop.height else crop.width
+class RenderPlan(val height: Int, val width: Int, modelHeight: Int, modelWidth: Int, geometry: String) {
     val letterbox = Letterbox.fit(height, width, modelHeight, modelWidth, geometry)
 
     private val frame = Target("frame", height, width)
     private val large = within("large", Constants.REFINE_LARGE)
     private val input = Target("input", modelHeight, modelWidth)
 
-    /** From the camera's planes to `frame`, upright, and `input`, the model's (whose border is to be cleared to grey). */
-    val before: Plan = Plan(
+    /** By [camera] to `frame`, upright, and from there to `input`, the model's (whose border is cleared to grey). */
+    fun before(camera: Pass) = Plan(
         listOf(frame, large, input),
         listOf(
-            Pass("camera", listOf("frame"), mapOf("luma" to "luma", "first" to "first", "second" to "second"), cameraPlaces()),
+            camera,
             shrink(large, frame, Box(0, 0, width, height), "frame"),
             shrink(input, large, Box(0, 0, large.width, large.height), "large", Box(letterbox.left, letterbox.top, letterbox.width, letterbox.height)),
         ),
@@ -176,26 +180,6 @@ class RenderPlan(
         val tall = Math.rint(this@RenderPlan.height / scale).toInt().coerceIn(1, height)
         val wide = Math.rint(this@RenderPlan.width / scale).toInt().coerceIn(1, width)
         return Box((width - wide) / 2, (height - tall) / 2, wide, tall)
-    }
-
-    /** Where the frame's pixel (column, row) lies in the sensor's picture: origin + column * right + row * down. */
-    private fun cameraPlaces(): Map<String, Any> {
-        fun place(column: Int, row: Int): Pair<Int, Int> {
-            val x = if (orientation.mirror) width - 1 - column else column
-            return when (orientation.degrees) {
-                0 -> x to row
-                90 -> row to crop.height - 1 - x
-                180 -> crop.width - 1 - x to crop.height - 1 - row
-                else -> crop.width - 1 - row to x
-            }
-        }
-        val (x, y) = place(0, 0)
-        fun step(other: Pair<Int, Int>) = intArrayOf(other.first - x, other.second - y)
-        return mapOf(
-            "origin" to intArrayOf(crop.left + x, crop.top + y),
-            "right" to step(place(1, 0)), "down" to step(place(0, 1)),
-            "chroma" to intArrayOf(chroma.first, chroma.second),
-        )
     }
 
     private companion object {

@@ -1,28 +1,27 @@
 package portraitnet.core
 
-/** How one axis of a picture is resized, and the plain loop for bilinear growth, where each new pixel has two old ones. */
+/** How one axis of a picture is resized. [pairs] is there where each new pixel is made of one or two old ones. */
 internal class Axis(val taps: Taps, length: Int) {
-    /** For each new pixel the first of its two old ones, and the second one's share; null where there are more. */
-    val pairs: Pair<IntArray, FloatArray>? = if (taps.most > 2) null else {
+    val pairs: Pairs? = if (taps.most > 2) null else Pairs(taps, length)
+
+    /** Each new pixel's two old ones, and the second one's share: of 1, and in 1 / [Pairs.ONE]. */
+    class Pairs(taps: Taps, length: Int) {
         val first = IntArray(taps.count) { minOf(taps.first[it], maxOf(0, length - 2)) }
+        val second = IntArray(taps.count) { minOf(first[it] + 1, length - 1) }
         val share = FloatArray(taps.count) { i ->
             val single = taps.offsets[i + 1] - taps.offsets[i] == 1
             if (!single) taps.weights[taps.offsets[i] + 1] else if (taps.first[i] > first[i]) 1f else 0f
         }
-        first to share
+        val whole = IntArray(taps.count) { Math.round(share[it] * ONE) }
+
+        companion object {
+            const val BITS = 11 // twice, and eight of a byte, are in an Int
+            const val ONE = 1 shl BITS
+        }
     }
 
-    /** [from] (its old pixels, one more than [length]) into [into], from one value a pixel. */
+    /** [from] into [into], from one value a pixel. */
     fun apply(from: FloatArray, into: FloatArray) {
-        val pairs = pairs
-        if (pairs != null) {
-            val (first, share) = pairs
-            for (i in into.indices) {
-                val left = from[first[i]]
-                into[i] = left + share[i] * (from[first[i] + 1] - left)
-            }
-            return
-        }
         for (i in into.indices) {
             var total = 0f
             var place = taps.first[i]
@@ -32,49 +31,68 @@ internal class Axis(val taps: Taps, length: Int) {
     }
 }
 
+/** Two rows of an old picture, resized across, by their number: the next new row mostly lies between the same two. */
+internal class TwoRows<T>(one: T, other: T) {
+    private val rows = listOf(one, other)
+    private val held = intArrayOf(-1, -1)
+
+    /** Old row [y]; [fill] makes it where it is not there yet. */
+    fun row(y: Int, fill: (T) -> Unit): T {
+        val place = y and 1
+        if (held[place] != y) {
+            fill(rows[place])
+            held[place] = y
+        }
+        return rows[place]
+    }
+}
+
 /**
  * Resizes planes of one size to another, as runtime/geometry.py does; bytes or floats, one value a pixel.
- * A row of the result at a time, so that several threads can share the rows.
+ * A row of the result at a time, so that several threads can share the rows. Growth goes across first, which is done once for each
+ * old row; shrinking down first, which leaves little to do across.
  */
 class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, val width: Int) {
-    private val rows: Taps
+    private val rows: Axis
     private val columns: Axis
 
     init {
         val (down, across) = Taps.resizing(sourceHeight, sourceWidth, height, width)
-        rows = down
+        rows = Axis(down, sourceHeight)
         columns = Axis(across, sourceWidth)
     }
 
-    /** What one thread works in. */
+    /** What one thread works in, for one picture. */
     inner class Row internal constructor() {
-        internal val whole = IntArray(sourceWidth + 1)
-        internal val sums = FloatArray(sourceWidth + 1)
+        internal val whole = IntArray(sourceWidth)
+        internal val sums = FloatArray(sourceWidth)
+        internal val bytes by lazy { TwoRows(IntArray(width), IntArray(width)) }
+        internal val mixed by lazy { IntArray(width) }
+        internal val floats by lazy { TwoRows(FloatArray(width), FloatArray(width)) }
         val values = FloatArray(width)
     }
 
     fun newRow() = Row()
 
     /** Row [y] of the resized [source] into [row], as floats. */
-    fun row(source: ByteArray, y: Int, row: Row) {
-        val whole = row.whole
-        whole.fill(0)
-        for (tap in rows.offsets[y] until rows.offsets[y + 1]) {
-            val weight = rows.whole[tap]
-            val start = (rows.first[y] + tap - rows.offsets[y]) * sourceWidth
-            for (x in 0 until sourceWidth) whole[x] += weight * (source[start + x].toInt() and 255)
-        }
-        for (x in 0 until sourceWidth) row.sums[x] = whole[x] * (1f / Taps.ONE)
-        columns.apply(row.sums, row.values)
-    }
-
-    /** The same for floats. */
     fun row(source: FloatArray, y: Int, row: Row) {
+        val down = rows.pairs
+        val across = columns.pairs
+        if (down != null && across != null) {
+            fun resized(old: Int) = row.floats.row(old) { grow(source, old * sourceWidth, across, it) }
+            val upper = resized(down.first[y])
+            val lower = resized(down.second[y])
+            val share = down.share[y]
+            val values = row.values
+            for (x in values.indices) values[x] = upper[x] + share * (lower[x] - upper[x])
+            return
+        }
         val sums = row.sums
         sums.fill(0f)
-        for (tap in rows.offsets[y] until rows.offsets[y + 1]) {
-            val weight = rows.weights[tap]
-            val start = (rows.first[y] + tap - rows.offsets[y]) * sourceWidth
+        val taps = rows.taps
+        for (tap in taps.offsets[y] until taps.offsets[y + 1]) {
+            val weight = taps.weights[tap]
+            val start = (taps.first[y] + tap - taps.offsets[y]) * sourceWidth
             for (x in 0 until sourceWidth) sums[x] += weight * source[start + x]
         }
         columns.apply(sums, row.values)
@@ -92,65 +110,52 @@ class Resizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, 
     /** The same for bytes 0..255, rounded. */
     fun resize(source: ByteArray, target: ByteArray, workers: Workers = Workers(1)) = workers.rows(height) { from, until ->
         val row = newRow()
-        for (y in from until until) {
-            row(source, y, row)
-            for (x in 0 until width) target[y * width + x] = byteOf(row.values[x])
+        for (y in from until until) bytes(source, y, row, target)
+    }
+
+    private fun bytes(source: ByteArray, y: Int, row: Row, target: ByteArray) {
+        val down = rows.pairs
+        val across = columns.pairs
+        val start = y * width
+        if (down != null && across != null) {
+            fun resized(old: Int) = row.bytes.row(old) { grow(source, old * sourceWidth, across, it) }
+            val upper = resized(down.first[y])
+            val lower = resized(down.second[y])
+            val share = down.whole[y]
+            val mixed = row.mixed
+            for (x in mixed.indices) mixed[x] = between(upper[x], lower[x], share) // several at a time, which bytes are not
+            for (x in mixed.indices) target[start + x] = mixed[x].toByte()
+            return
+        }
+        val whole = row.whole
+        whole.fill(0)
+        val taps = rows.taps
+        for (tap in taps.offsets[y] until taps.offsets[y + 1]) {
+            val weight = taps.whole[tap]
+            val old = (taps.first[y] + tap - taps.offsets[y]) * sourceWidth
+            for (x in 0 until sourceWidth) whole[x] += weight * (source[old + x].toInt() and 255)
+        }
+        for (x in 0 until sourceWidth) row.sums[x] = whole[x] * (1f / Taps.ONE)
+        columns.apply(row.sums, row.values)
+        for (x in 0 until width) target[start + x] = byteOf(row.values[x])
+    }
+
+    private fun grow(source: FloatArray, start: Int, pairs: Axis.Pairs, into: FloatArray) {
+        for (x in into.indices) {
+            val left = source[start + pairs.first[x]]
+            into[x] = left + pairs.share[x] * (source[start + pairs.second[x]] - left)
+        }
+    }
+
+    private fun grow(source: ByteArray, start: Int, pairs: Axis.Pairs, into: IntArray) {
+        for (x in into.indices) {
+            val left = source[start + pairs.first[x]].toInt() and 255
+            val right = source[start + pairs.second[x]].toInt() and 255
+            into[x] = left * Axis.Pairs.ONE + pairs.whole[x] * (right - left)
         }
     }
 }
 
-/** The same for packed ARGB pixels; what comes out is opaque. */
-class PixelResizer(sourceHeight: Int, private val sourceWidth: Int, val height: Int, val width: Int) {
-    private val rows: Taps
-    private val columns: Axis
-
-    init {
-        val (down, across) = Taps.resizing(sourceHeight, sourceWidth, height, width)
-        rows = down
-        columns = Axis(across, sourceWidth)
-    }
-
-    /** What one thread works in. */
-    inner class Row internal constructor() {
-        internal val whole = Array(3) { IntArray(sourceWidth) }
-        internal val sums = FloatArray(sourceWidth + 1)
-        internal val channels = Array(3) { FloatArray(width) }
-        val packed = IntArray(width)
-    }
-
-    fun newRow() = Row()
-
-    /** Row [y] of the resized [source] into [row]. */
-    fun row(source: IntArray, y: Int, row: Row) {
-        val (red, green, blue) = row.whole
-        for (sums in row.whole) sums.fill(0)
-        for (tap in rows.offsets[y] until rows.offsets[y + 1]) {
-            add(source, (rows.first[y] + tap - rows.offsets[y]) * sourceWidth, rows.whole[tap], red, green, blue)
-        }
-        for (c in 0 until 3) {
-            val whole = row.whole[c]
-            for (x in whole.indices) row.sums[x] = whole[x] * (1f / Taps.ONE)
-            columns.apply(row.sums, row.channels[c])
-        }
-        val (r, g, b) = row.channels
-        // Means of bytes: they stay in 0..255.
-        for (x in row.packed.indices) {
-            row.packed[x] = packed((r[x] + 0.5f).toInt(), (g[x] + 0.5f).toInt(), (b[x] + 0.5f).toInt())
-        }
-    }
-
-    private fun add(source: IntArray, start: Int, weight: Int, red: IntArray, green: IntArray, blue: IntArray) {
-        for (x in red.indices) red[x] += weight * ((source[start + x] shr 16) and 255)
-        for (x in green.indices) green[x] += weight * ((source[start + x] shr 8) and 255)
-        for (x in blue.indices) blue[x] += weight * (source[start + x] and 255)
-    }
-
-    /** The whole of [source] into [target]. */
-    fun resize(source: IntArray, target: IntArray, workers: Workers = Workers(1)) = workers.rows(height) { from, until ->
-        val row = newRow()
-        for (y in from until until) {
-            row(source, y, row)
-            row.packed.copyInto(target, y * width)
-        }
-    }
-}
+/** Between two values times [Axis.Pairs.ONE], rounded to a whole one. */
+internal fun between(one: Int, other: Int, share: Int): Int =
+    (one * (Axis.Pairs.ONE - share) + other * share + (1 shl (2 * Axis.Pairs.BITS - 1))) shr (2 * Axis.Pairs.BITS)

@@ -3,8 +3,8 @@ package portraitnet.core
 /** Reads frames of one geometry upright, as opaque ARGB pixels ([height] x [width]). Buffers are made once. */
 class UprightReader(private val crop: Crop, orientation: Orientation, private val workers: Workers = Workers(1)) {
     private val turned = orientation.degrees % 180 != 0
-    val height = if (turned) crop.width else crop.height
-    val width = if (turned) crop.height else crop.width
+    val height = orientation.upright(crop.height, crop.width).first
+    val width = orientation.upright(crop.height, crop.width).second
 
     // The sensor's pixel (x, y) goes to start + x * alongX + y * alongY.
     private val start: Int
@@ -71,10 +71,10 @@ class UprightReader(private val crop: Crop, orientation: Orientation, private va
         val down = (crop.top + y) shr 1
         val u = (us[down * planes[1].rowStride + across * planes[1].pixelStride].toInt() and 255) - 128
         val v = (vs[down * planes[2].rowStride + across * planes[2].pixelStride].toInt() and 255) - 128
-        // 16 bits behind the point, and a half for rounding.
-        val red = 91881 * v + 32768
-        val green = -22554 * u - 46802 * v + 32768
-        val blue = 116130 * u + 32768
+        // What colour adds to a pixel's brightness, from 16 bits behind the point, to the nearest; and the tables' zero.
+        val red = ((91881 * v + 32768) shr 16) + BELOW
+        val green = ((-22554 * u - 46802 * v + 32768) shr 16) + BELOW
+        val blue = ((116130 * u + 32768) shr 16) + BELOW
         val step = planes[0].pixelStride
         val at = (crop.top + y) * planes[0].rowStride + (crop.left + x) * step
         val to = start + x * alongX + y * alongY
@@ -88,12 +88,7 @@ class UprightReader(private val crop: Crop, orientation: Orientation, private va
         }
     }
 
-    private fun pixel(y: Int, red: Int, green: Int, blue: Int): Int {
-        val luma = y shl 16
-        return OPAQUE or (byte((luma + red) shr 16) shl 16) or (byte((luma + green) shr 16) shl 8) or byte((luma + blue) shr 16)
-    }
-
-    private fun byte(value: Int) = minOf(255, maxOf(0, value))
+    private fun pixel(y: Int, red: Int, green: Int, blue: Int): Int = REDS[y + red] or GREENS[y + green] or BYTES[y + blue]
 
     private fun readRgba(from: Int, until: Int, pixels: IntArray) {
         val plane = planes[0]
@@ -111,6 +106,12 @@ class UprightReader(private val crop: Crop, orientation: Orientation, private va
 
     private companion object {
         const val TILE = 16
+        const val BELOW = 256 // more than any colour takes away
+
+        // Cut to 0..255 and in their place: quicker than comparing. Red's are opaque.
+        val BYTES = IntArray(3 * 256) { minOf(255, maxOf(0, it - BELOW)) }
+        val GREENS = IntArray(BYTES.size) { BYTES[it] shl 8 }
+        val REDS = IntArray(BYTES.size) { OPAQUE or (BYTES[it] shl 16) }
     }
 }
 

@@ -64,6 +64,16 @@ class LibraryTest {
     }
 
     @Test
+    fun anAddedModelIsStillThereWhenTheAppEndedWhileAnotherTookItsPlace() {
+        library.choose(library.add(listOf(source(tflite), renamed("mine"))) {})
+        assertTrue(File(root, "added").renameTo(File(root, "replaced"))) // and the app ends here
+        assertEquals("mine", library.current().name)
+        library.add(listOf(source(tflite), renamed("other"))) {}
+        assertEquals(listOf(name, "other"), library.list().map { it.name })
+        assertFalse(File(root, "replaced").exists())
+    }
+
+    @Test
     fun aModelThatTheRuntimeRefusesLeavesNothingBehind() {
         library.choose(library.add(listOf(source(tflite), renamed("mine"))) {})
         messageOf<EngineException> { library.add(listOf(source(tflite), renamed("bad"))) { throw EngineException("refused") } }

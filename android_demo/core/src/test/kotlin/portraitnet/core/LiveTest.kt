@@ -2,6 +2,7 @@ package portraitnet.core
 
 import java.nio.ByteBuffer
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNull
 import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -90,6 +91,29 @@ class LiveTest {
         val composed = live.process(frame(), Crop(0, 0, 96, 64), Orientation(0, false), 0)
         assertEquals(listOf(220, 220, 220), colourAt(composed, 32, 20))
         assertTrue(colourAt(composed, 2, 90)[1] > 190)
+    }
+
+    @Test
+    fun aTouchIsFoundInThePictureAndNotInTheBarsAroundIt() {
+        val box = onScreen(1280, 720, 2400, 1080)
+        assertEquals(Box(0, 240, 1080, 1920), box)
+        assertEquals(0.25f to 0.5f, box.place(270f, 1200f))
+        assertNull(box.place(270f, 100f))
+        assertEquals(Box(440, 0, 1, 1), onScreen(5000, 1, 1, 881))
+    }
+
+    @Test
+    fun framesThatCameWhileTheWorkerWasBusyAreOneCall() {
+        val tasks = ArrayDeque<Runnable>()
+        val counts = ArrayList<Int>()
+        val newest = NewestOnly({ tasks.addLast(it) }) { counts.add(it) }
+        repeat(3) { newest.arrived() }
+        assertEquals(1, tasks.size)
+        tasks.removeFirst().run()
+        newest.arrived()
+        tasks.removeFirst().run()
+        assertEquals(listOf(3, 1), counts)
+        assertTrue(tasks.isEmpty())
     }
 
     @Test

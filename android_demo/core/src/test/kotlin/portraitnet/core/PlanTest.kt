@@ -14,10 +14,11 @@ class PlanTest {
             val (left, top, width, height) = ints(case, "crop")
             val (targetHeight, targetWidth) = ints(case, "target")
             val (u, v) = ints(case, "chroma")
-            val plan = RenderPlan(
-                Crop(left, top, width, height), Orientation(case.getInt("degrees"), case.getBoolean("mirror")),
-                targetHeight, targetWidth, case.getString("geometry"), u to v,
-            )
+            val crop = Crop(left, top, width, height)
+            val orientation = Orientation(case.getInt("degrees"), case.getBoolean("mirror"))
+            val (tall, wide) = orientation.upright(height, width)
+            val plan = RenderPlan(tall, wide, targetHeight, targetWidth, case.getString("geometry"))
+            val before = plan.before(planesPass(crop, orientation, u to v))
             val scene = when (case.getString("scene")) {
                 "blur" -> Scene.Blur(case.getDouble("strength"))
                 "colour" -> ints(case, "colour").let { (red, green, blue) -> Scene.Colour(red, green, blue) }
@@ -28,10 +29,43 @@ class PlanTest {
             val box = plan.letterbox
             val text = JSONObject()
                 .put("box", JSONArray(listOf(box.top, box.left, box.height, box.width)))
-                .put("before", json(plan.before)).put("after", json(after)).toString()
+                .put("before", json(before)).put("after", json(after)).toString()
             Golden.write("plan-${case.getString("name")}.json", text)
-            assertDrawnBeforeRead(plan.before, setOf("luma", "first", "second"))
+            assertDrawnBeforeRead(before, setOf("luma", "first", "second"))
             assertDrawnBeforeRead(after, setOf("frame", "large", "raw", "picture"))
+        }
+    }
+
+    @Test
+    fun passesFromTexturesAreWrittenForPythonToDraw() {
+        for (case in Golden.cases("textures")) {
+            val (height, width) = ints(case, "buffer_size")
+            val matrix = case.getJSONArray("matrix").let { values -> FloatArray(16) { values.getDouble(it).toFloat() } }
+            val left = orientationAfterMatrix(
+                case.getInt("display"), case.getBoolean("from_camera"), case.getInt("degrees"), case.getBoolean("mirror"),
+            )
+            val view = TextureView(height, width, matrix, left)
+            assertEquals(case.getString("name"), ints(case, "upright_size"), listOf(view.height, view.width))
+            val before = RenderPlan(view.height, view.width, 64, 64, LETTERBOX).before(view.pass())
+            assertDrawnBeforeRead(before, setOf("camera"))
+            Golden.write("texture-${case.getString("name")}.json", json(before).toString())
+        }
+    }
+
+    /** Android's matrix and the display's turn give what CameraX says of the same picture: how the sensor's lies. */
+    @Test
+    fun theMatrixAndTheDisplayGiveTheRotationThatPlanesHave() {
+        for (case in Golden.cases("textures").filter { it.getBoolean("from_camera") && it.getBoolean("whole") }) {
+            val (height, width) = ints(case, "buffer_size")
+            val matrix = case.getJSONArray("matrix").let { values -> FloatArray(16) { values.getDouble(it).toFloat() } }
+            val values = TextureView(height, width, matrix, orientationAfterMatrix(case.getInt("display"), true, 0, false)).pass().values
+            val planes = Orientation(case.getInt("degrees"), case.getBoolean("mirror"))
+            fun at(name: String, i: Int) = (values.getValue(name) as FloatArray)[i]
+            for ((x, y) in listOf(0f to 0f, 0.25f to 0.5f, 1f to 0.75f)) {
+                val (across, down) = planes.sensorPlace(x, y)
+                assertEquals(case.getString("name"), across, at("origin", 0) + x * at("right", 0) + y * at("down", 0), 1e-6f)
+                assertEquals(case.getString("name"), down, at("origin", 1) + x * at("right", 1) + y * at("down", 1), 1e-6f)
+            }
         }
     }
 

@@ -62,7 +62,7 @@ class EglCore : AutoCloseable {
         }
 
         override fun close() {
-            use(null)
+            makeCurrent(offscreen) // where it fails the context is lost, and there is nothing to leave
             EGL14.eglDestroySurface(display, handle)
         }
 
@@ -71,9 +71,10 @@ class EglCore : AutoCloseable {
 
     /** Draw on [window] from now on; on nothing but textures when it is null. */
     fun use(window: Window?) {
-        val surface = window?.handle ?: offscreen
-        wanted(EGL14.eglMakeCurrent(display, surface, surface, context), "the context is lost")
+        wanted(makeCurrent(window?.handle ?: offscreen), "the context is lost")
     }
+
+    private fun makeCurrent(surface: EGLSurface) = EGL14.eglMakeCurrent(display, surface, surface, context)
 
     override fun close() {
         EGL14.eglMakeCurrent(display, EGL14.EGL_NO_SURFACE, EGL14.EGL_NO_SURFACE, EGL14.EGL_NO_CONTEXT)

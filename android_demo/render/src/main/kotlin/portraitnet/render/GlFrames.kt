@@ -5,18 +5,21 @@ import portraitnet.core.Background
 import portraitnet.core.Crop
 import portraitnet.core.ModelContract
 import portraitnet.core.Orientation
+import portraitnet.core.Pass
 import portraitnet.core.Plane
 import portraitnet.core.RenderPlan
 import portraitnet.core.Scene
 import portraitnet.core.YuvFrame
+import portraitnet.core.planesPass
+import portraitnet.core.upright
 
 /**
- * A frame's way over the GPU: the camera's planes in, the model's input out, the model's alpha in, the composed picture on a
- * surface. Buffers last while sizes do.
+ * A frame's way over the GPU: the camera's texture or planes in, the model's input out, the model's alpha in, the composed picture
+ * on a surface. Buffers last while sizes do.
  */
 class GlFrames(private val renderer: GlRenderer, private val contract: ModelContract) {
     private var plan: RenderPlan? = null
-    private var geometry: Pair<Crop, Orientation>? = null
+    private var view: List<Any> = emptyList()
     private val planes = HashMap<String, ByteBuffer>()
     private val input = ByteBuffer.allocateDirect(4 * contract.height * contract.width)
     private var raw = ByteBuffer.allocateDirect(0)
@@ -25,17 +28,29 @@ class GlFrames(private val renderer: GlRenderer, private val contract: ModelCont
     /** The upright picture's size: height to width. */
     val size: Pair<Int, Int>? get() = plan?.let { it.height to it.width }
 
-    /** Take [frame], and put it as the model wants it into [rgb]. True when the view is another one than before. */
+    /** Take the frame that lies in [camera], and put it as the model wants it into [rgb]. True when the view is another one than before. */
+    fun load(camera: CameraTexture, rgb: ByteArray): Boolean {
+        val lies = camera.view()
+        renderer.lend("camera", camera.id)
+        return load(listOf(camera, camera.orientation), lies.height, lies.width, lies.pass(), rgb)
+    }
+
+    /** The same from planes. */
     fun load(frame: YuvFrame, crop: Crop, orientation: Orientation, rgb: ByteArray): Boolean {
-        val changed = geometry != crop to orientation
-        if (changed) {
-            plan = RenderPlan(crop, orientation, contract.height, contract.width, contract.geometry)
-            geometry = crop to orientation
-        }
         upload("luma", frame.y, frame.height)
         upload("first", frame.u, frame.height / 2)
         upload("second", frame.v, frame.height / 2)
-        renderer.draw(known().before)
+        val (height, width) = orientation.upright(crop.height, crop.width)
+        return load(listOf(crop, orientation), height, width, planesPass(crop, orientation), rgb)
+    }
+
+    private fun load(from: List<Any>, height: Int, width: Int, camera: Pass, rgb: ByteArray): Boolean {
+        val changed = view != from || size != height to width
+        if (changed) {
+            plan = RenderPlan(height, width, contract.height, contract.width, contract.geometry)
+            view = from
+        }
+        renderer.draw(known().before(camera))
         renderer.read("input", input)
         for (pixel in 0 until contract.height * contract.width) {
             for (c in 0 until 3) rgb[3 * pixel + c] = input.get(4 * pixel + c)

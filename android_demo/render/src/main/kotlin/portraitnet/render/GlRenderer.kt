@@ -1,6 +1,7 @@
 package portraitnet.render
 
 import android.content.res.AssetManager
+import android.opengl.GLES11Ext
 import android.opengl.GLES30
 import java.io.IOException
 import java.nio.ByteBuffer
@@ -9,9 +10,11 @@ import portraitnet.core.Constants
 import portraitnet.core.Pass
 import portraitnet.core.RenderPlan
 import portraitnet.core.Target
+import portraitnet.core.onScreen
 
 private const val VERTEX = "whole.vert.glsl"
 private const val FRAGMENT = ".frag.glsl"
+private const val EXTERNAL = "external$FRAGMENT"
 
 /** A compiled shader, and its uniforms' places and types by name. */
 private class Program(val id: Int, val uniforms: Map<String, Pair<Int, Int>>)
@@ -26,16 +29,22 @@ private class Texture(val id: Int, val height: Int, val width: Int, val format: 
 class GlRenderer(assets: AssetManager) : AutoCloseable {
     private val programs: Map<String, Program>
     private val textures = HashMap<String, Texture>()
+    private val lent = HashMap<String, Int>()
     private val frameBuffer: Int
+
+    /** Whether shaders can read a camera's external texture; else its planes have to be uploaded. */
+    val readsExternal: Boolean
 
     init {
         val extensions = GLES30.glGetString(GLES30.GL_EXTENSIONS) ?: ""
         if ("EXT_color_buffer_float" !in extensions && "EXT_color_buffer_half_float" !in extensions) {
             throw GlException("this GPU draws into no 16-bit floats")
         }
+        readsExternal = "GL_OES_EGL_image_external_essl3" in extensions
         try {
             val vertex = compile(GLES30.GL_VERTEX_SHADER, text(assets, VERTEX), VERTEX)
-            programs = assets.list("").orEmpty().filter { it.endsWith(FRAGMENT) }.associate { name ->
+            val fragments = assets.list("").orEmpty().filter { it.endsWith(FRAGMENT) && (readsExternal || it != EXTERNAL) }
+            programs = fragments.associate { name ->
                 name.removeSuffix(FRAGMENT) to link(vertex, compile(GLES30.GL_FRAGMENT_SHADER, text(assets, name), name), name)
             }
         } catch (error: IOException) {
@@ -60,6 +69,11 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         check(name)
     }
 
+    /** Let passes read the external texture [id] as [name]. It stays its owner's, who deletes it. */
+    fun lend(name: String, id: Int) {
+        lent[name] = id
+    }
+
     fun draw(plan: RenderPlan.Plan) {
         for (target in plan.targets) ensure(target)
         for (pass in plan.passes) draw(pass)
@@ -68,17 +82,14 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
     /** The texture [name] onto the surface that is current (of [width] x [height]), whole, centred, on black. */
     fun show(name: String, width: Int, height: Int) {
         val texture = texture(name)
-        val scale = minOf(width.toFloat() / texture.width, height.toFloat() / texture.height)
-        val wide = maxOf(1, (texture.width * scale).toInt())
-        val tall = maxOf(1, (texture.height * scale).toInt())
+        val box = onScreen(texture.height, texture.width, height, width)
         GLES30.glBindFramebuffer(GLES30.GL_FRAMEBUFFER, 0)
         GLES30.glClearColor(0f, 0f, 0f, 1f)
         GLES30.glClear(GLES30.GL_COLOR_BUFFER_BIT)
         val values = mapOf<String, Any>(
-            "both" to false, "taps" to intArrayOf(1, 1), "size" to floatArrayOf(wide.toFloat(), tall.toFloat()),
+            "both" to false, "taps" to intArrayOf(1, 1), "size" to floatArrayOf(box.width.toFloat(), box.height.toFloat()),
             "first" to floatArrayOf(0f, 0f), "extent" to floatArrayOf(1f, 1f), "screen" to true,
         )
-        val box = Box((width - wide) / 2, (height - tall) / 2, wide, tall)
         run("shrink", mapOf("picture" to name, "alpha" to name), values, box)
         check("show")
     }
@@ -122,7 +133,9 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         for ((name, input) in inputs) {
             val (place, _) = program.uniforms[name] ?: continue
             GLES30.glActiveTexture(GLES30.GL_TEXTURE0 + unit)
-            GLES30.glBindTexture(GLES30.GL_TEXTURE_2D, texture(input).id)
+            val external = lent[input]
+            if (external == null) GLES30.glBindTexture(GLES30.GL_TEXTURE_2D, texture(input).id)
+            else GLES30.glBindTexture(GLES11Ext.GL_TEXTURE_EXTERNAL_OES, external)
             GLES30.glUniform1i(place, unit++)
         }
         GLES30.glActiveTexture(GLES30.GL_TEXTURE0)
