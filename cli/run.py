@@ -84,7 +84,15 @@ def run_command(
     ] = "",
     light_wrap: LightWrap = 0.0,
     blur_shape: Annotated[str, typer.Option(help="gaussian, or disc: as a lens blurs, for photographs.")] = "gaussian",
-    threads: Threads = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="CPU threads of the model; 2 for pictures and 1 for videos, whose decoding, "
+            "compositing and encoding have their own, unless given.",
+        ),
+    ] = None,
     device: Device = "auto",
     edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
     matting: Annotated[
@@ -117,7 +125,7 @@ def run_command(
 
     def opened(planned: Plan) -> Segmenter:
         name = model or ("balanced" if planned.has_video else "best")
-        segmenter = Segmenter.load(name, threads, edge_refine, device)
+        segmenter = Segmenter.load(name, threads or (1 if planned.has_video else 2), edge_refine, device)
         if device != "auto":
             print(f"model on: {device_of(segmenter.backend)}")
         return segmenter

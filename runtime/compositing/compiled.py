@@ -6,6 +6,7 @@ ctypes lets other threads run meanwhile. Nothing of Python is in the library, so
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _SIGNATURES = {
     "add_change": [*[_ARRAY] * 4, *[_COUNT] * 3],
     "weigh": [*[_ARRAY] * 4, _COUNT],
     "own_colour": [*[_ARRAY] * 5, _COUNT, ctypes.c_float],
+    "along_lines": [*[_ARRAY] * 3, *[_COUNT] * 3, *[ctypes.c_float] * 2],
+    "to_yuv420": [*[_ARRAY, _COUNT] * 4, *[_COUNT] * 2, _ARRAY],
 }
 
 
@@ -61,6 +64,22 @@ class CompiledKernels:
         change = np.empty((*alpha.shape, 3), np.int16)
         self._library.own_colour(*_addresses(image, alpha, person, behind, change), alpha.size, LITTLE)
         return change
+
+    def along_lines(self, image: np.ndarray, lines: Sequence[np.ndarray], black: float, white: float) -> np.ndarray:
+        (height, width), rows = image.shape[:2], len(lines[0])
+        # OpenCV grows them along the rows; the loop grows them down the columns.
+        grown = np.empty((4, rows, width), np.float32)
+        for line, target in zip(lines, grown, strict=True):
+            cv2.resize(line, (width, rows), dst=target, interpolation=cv2.INTER_LINEAR)
+        image, result = np.ascontiguousarray(image), np.empty((height, width), np.uint8)
+        self._library.along_lines(*_addresses(image, grown, result), height, width, rows, black, white)
+        return result
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        image = image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+        fixed = np.rint(weights * (1 << 15)).astype(np.int32)
+        parts = [part for array in (image, *planes) for part in (array.ctypes.data, array.strides[0])]
+        self._library.to_yuv420(*parts, *image.shape[:2], fixed.ctypes.data)
 
 
 def find_library() -> Path | None:

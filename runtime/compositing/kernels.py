@@ -5,6 +5,7 @@ All arrays are uint8 height x width (x 3) unless said otherwise; sizes are check
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -41,6 +42,21 @@ class Kernels(Protocol):
         """What to add to `image` for the person's own colours, int16, from the blurred sums of `weigh`.
 
         Where alpha mixes both means to another colour than the pixel's, alpha of the difference is the person's.
+        """
+        ...
+
+    def along_lines(self, image: np.ndarray, lines: Sequence[np.ndarray], black: float, white: float) -> np.ndarray:
+        """Alpha of each pixel as a linear function of its colour (bytes), levelled: `black` becomes 0, `white` 255.
+
+        `lines` are the slopes along red, green and blue and the offset, each float32 and smaller than the picture; they
+        grow as in bilinear resizing.
+        """
+        ...
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        """Fill `planes`, Y and the half as large U and V, from a picture of even sides, limited range.
+
+        `weights` is 3 x 3, from RGB bytes to YUV bytes less their offsets.
         """
         ...
 

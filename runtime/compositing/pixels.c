@@ -131,5 +131,63 @@ FOR_EACH_PROCESSOR EXPORT void own_colour(const uint8_t *restrict image, const u
     }
 }
 
+/* Alpha from a colour line of each pixel: slopes . colour + offset, then levels. The four planes of `lines` (slopes along
+   red, green and blue for bytes, offset) have fewer rows than the picture: they grow as in bilinear resizing. */
+FOR_EACH_PROCESSOR EXPORT void along_lines(const uint8_t *restrict image, const float *restrict lines,
+                                           uint8_t *restrict result, size_t height, size_t width, size_t line_rows,
+                                           float black, float white) {
+    float scale = 255 / (white - black), step = (float)line_rows / (float)height;
+    for (size_t y = 0; y < height; y++) {
+        float place = ((float)y + 0.5f) * step - 0.5f, last = (float)line_rows - 1;
+        place = place < 0 ? 0 : place > last ? last : place;
+        size_t row = (size_t)place, next = row + 1 < line_rows ? row + 1 : row;
+        float lower = place - (float)row, upper = 1 - lower;
+        const uint8_t *colour = image + CHANNELS * width * y;
+        const float *above = lines + width * row, *below = lines + width * next;
+        size_t plane = width * line_rows;
+        uint8_t *out = result + width * y;
+        for (size_t x = 0; x < width; x++) {
+            float alpha = upper * above[3 * plane + x] + lower * below[3 * plane + x] - black;
+            alpha += (upper * above[x] + lower * below[x]) * (float)colour[3 * x];
+            alpha += (upper * above[plane + x] + lower * below[plane + x]) * (float)colour[3 * x + 1];
+            alpha += (upper * above[2 * plane + x] + lower * below[2 * plane + x]) * (float)colour[3 * x + 2];
+            float level = alpha * scale + 0.5f;
+            out[x] = (uint8_t)(int)(level < 0 ? 0 : level > 255 ? 255 : level);
+        }
+    }
+}
+
+/* RGB to planes of brightness and, for each square of four pixels, two of colour. `weights` are nine, in 1/32768: for Y,
+   U and V. Both sides are even; a stride is the bytes from one row to the next. */
+FOR_EACH_PROCESSOR EXPORT void to_yuv420(const uint8_t *restrict image, size_t stride, uint8_t *restrict luma,
+                                         size_t luma_stride, uint8_t *restrict blue, size_t blue_stride,
+                                         uint8_t *restrict red, size_t red_stride, size_t height, size_t width,
+                                         const int32_t *restrict weights) {
+    enum { SPAN = 64, Y_BASE = (16 << 15) + (1 << 14), UV_BASE = (128 << 17) + (1 << 16) };
+    for (size_t y = 0; y < height; y += 2) {
+        for (size_t x = 0; x < width; x += SPAN) {
+            int32_t sums[CHANNELS][SPAN];
+            size_t count = width - x < SPAN ? width - x : SPAN;
+            memset(sums, 0, sizeof sums);
+            for (size_t row = 0; row < 2; row++) {
+                const uint8_t *in = image + (y + row) * stride + CHANNELS * x;
+                uint8_t *out = luma + (y + row) * luma_stride + x;
+                for (size_t i = 0; i < count; i++) {
+                    int32_t r = in[3 * i], g = in[3 * i + 1], b = in[3 * i + 2];
+                    sums[0][i] += r, sums[1][i] += g, sums[2][i] += b;
+                    out[i] = (uint8_t)((weights[0] * r + weights[1] * g + weights[2] * b + Y_BASE) >> 15);
+                }
+            }
+            uint8_t *u = blue + y / 2 * blue_stride + x / 2, *v = red + y / 2 * red_stride + x / 2;
+            for (size_t i = 0; i < count / 2; i++) {
+                int32_t r = sums[0][2 * i] + sums[0][2 * i + 1], g = sums[1][2 * i] + sums[1][2 * i + 1];
+                int32_t b = sums[2][2 * i] + sums[2][2 * i + 1];
+                u[i] = (uint8_t)((weights[3] * r + weights[4] * g + weights[5] * b + UV_BASE) >> 17);
+                v[i] = (uint8_t)((weights[6] * r + weights[7] * g + weights[8] * b + UV_BASE) >> 17);
+            }
+        }
+    }
+}
+
 /* Windows' linker asks for it. */
 EXPORT void *PyInit__pixels(void) { return NULL; }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from ..constants import SHARED
+from .levels import levels
 
 LITTLE = SHARED["fringe"]["little"]  # keeps a mean of nothing from dividing by 0
 _FOURTH_POWERS = (np.arange(256, dtype=np.float32) / 255) ** 4
@@ -39,3 +42,16 @@ class PlainKernels:
         own = np.clip(near + share * (image - mixture), 0, 255)
         # Nothing shines through, or no person is near.
         return np.where((share == 1) | (person[..., 3:] == 0), 0, own - image).astype(np.int16)
+
+    def along_lines(self, image: np.ndarray, lines: Sequence[np.ndarray], black: float, white: float) -> np.ndarray:
+        target = image.shape[1::-1]
+        *slopes, alpha = (cv2.resize(line, target, interpolation=cv2.INTER_LINEAR) for line in lines)
+        for slope, channel in zip(slopes, cv2.split(image), strict=True):
+            cv2.add(alpha, cv2.multiply(slope, channel, dtype=cv2.CV_32F), alpha)
+        return levels(alpha, black, white)
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        full = cv2.transform(image, np.column_stack([weights, (16, 128, 128)]))
+        half = cv2.resize(full, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        for plane, picture, channel in zip(planes, (full, half, half), range(3), strict=True):
+            plane[:] = picture[..., channel]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..constants import SHARED
-from .levels import levels
+from .kernels import kernels
 
 # Chosen on half of the held-out photographs, checked on the other half (docs/benchmarks/accuracy.md).
 _SMALL = SHARED["refine"]["small"]  # longer side, in pixels, of the picture on which windows are fitted
@@ -36,11 +36,8 @@ def refine_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     guide = small.astype(np.float32) * np.float32(1 / 255)
     height, width = guide.shape[:2]
     slopes, offset = _fit(guide, cv2.resize(np.ascontiguousarray(alpha, np.float32), (width, height)))
-    target = large.shape[1::-1]
-    refined = cv2.resize(offset, target)
-    for slope, channel in zip(slopes, cv2.split(large), strict=True):
-        cv2.add(refined, cv2.multiply(cv2.resize(slope, target), channel, scale=1 / 255, dtype=cv2.CV_32F), refined)
-    refined = levels(refined, _BLACK, _WHITE)
+    lines = *(slope * np.float32(1 / 255) for slope in slopes), offset
+    refined = kernels().along_lines(large, lines, _BLACK, _WHITE)
     return refined if refined.shape == size else cv2.resize(refined, size[::-1])
 
 
