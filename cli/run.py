@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from . import STARTED
 
 if TYPE_CHECKING:
     from ..runtime.process import Summary
+    from ..runtime.segmenter import Segmenter
 
 Threads = Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")]
 Model = Annotated[
@@ -84,7 +86,15 @@ def run_command(
     ] = "",
     light_wrap: LightWrap = 0.0,
     blur_shape: Annotated[str, typer.Option(help="gaussian, or disc: as a lens blurs, for photographs.")] = "gaussian",
-    threads: Threads = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="CPU threads of the model; 2 for pictures and 1 for videos, whose decoding, "
+            "compositing and encoding have their own, unless given.",
+        ),
+    ] = None,
     device: Device = "auto",
     edge_refine: Annotated[bool, typer.Option(help="Draw the outline to the picture's own edges.")] = True,
     matting: Annotated[
@@ -100,6 +110,9 @@ def run_command(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Keep existing results; always so in a folder that is run again.")
     ] = False,
+    cluster: Annotated[
+        str, typer.Option(help="auto: on a Ray cluster, or on all cores here; or the address of one. A core a picture.")
+    ] = "",
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation, sound and tags are kept).
 
@@ -107,24 +120,19 @@ def run_command(
     portraitnet run clip.mp4 --background none      clip-portrait.mov, transparent (ProRes 4444)
     portraitnet run photos --out cut/ --background white
     """
-    from ..runtime.backends import device_of
-    from ..runtime.plan import Plan
     from ..runtime.process import run
-    from ..runtime.segmenter import Segmenter
+    from ..runtime.shipped import shipped_model
 
+    if cluster and model and Path(model).exists() and shipped_model(model) is None:
+        model = str(Path(model).absolute())  # workers have working directories of their own
     if deinterlace not in ("auto", "off"):
         raise InputError(f"--deinterlace {deinterlace!r} is neither auto nor off")
 
-    def opened(planned: Plan) -> Segmenter:
-        name = model or ("balanced" if planned.has_video else "best")
-        segmenter = Segmenter.load(name, threads, edge_refine, device)
-        if device != "auto":
-            print(f"model on: {device_of(segmenter.backend)}")
-        return segmenter
-
+    count = threads or 1
+    opener = partial(_opened, model, threads or (1 if cluster else 0), edge_refine, device)
     summary = run(
         inputs,
-        opened,
+        opener,
         out,
         background,
         output,
@@ -140,8 +148,22 @@ def run_command(
         matting=matting,
         light_wrap=light_wrap,
         blur_shape=blur_shape,
+        cluster=cluster,
+        cluster_threads=count,
     )
     print(_told(summary, time.perf_counter() - STARTED))
+
+
+def _opened(model: str, threads: int, edge_refine: bool, device: str, has_video: bool) -> Segmenter:
+    """The segmenter for what is to be done; here, or in a worker of a cluster."""
+    from ..runtime.backends import device_of
+    from ..runtime.segmenter import Segmenter
+
+    name = model or ("balanced" if has_video else "best")
+    segmenter = Segmenter.load(name, threads or (1 if has_video else 2), edge_refine, device)
+    if device != "auto":
+        print(f"model on: {device_of(segmenter.backend)}")
+    return segmenter
 
 
 def _told(summary: Summary, seconds: float) -> str:

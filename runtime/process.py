@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,13 +23,16 @@ from .media.animation import AnimationReader, AnimationWriter
 from .media.images import QUALITY, load_rgba, on_white, opaque_pixels, save_image
 from .media.kinds import ENCODERS
 from .media.memory import keep_freed_memory
-from .media.threads import Behind, ahead
+from .media.threads import Behind, ahead, share_cores
 from .notices import notice
-from .plan import Job, Plan, plan
+from .plan import Job, plan
 from .segmenter import Segmenter
 
 if TYPE_CHECKING:
+    from .geometry import Letterbox
     from .media.video import Frame, VideoReader
+
+_STAGES = 4  # of a video, each in a thread: decoding, the model, compositing, encoding
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Summary:
     @property
     def frames_per_second(self) -> float:
         return self.frames / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job: how many frames it has, or why it failed."""
+
+    job: Job
+    frames: int = 0
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Options:
 
 def run(
     inputs: Sequence[str | Path],
-    segmenter: Segmenter | Callable[[Plan], Segmenter],
+    segmenter: Segmenter | Callable[[bool], Segmenter],
     out: str | Path | None = None,
     background: str = "blur",
     output: str = "composite",
@@ -86,10 +97,13 @@ def run(
     matting: bool = False,
     light_wrap: float = 0.0,
     blur_shape: str = "gaussian",
+    cluster: str = "",
+    cluster_threads: int = 1,
 ) -> Summary:
     """Process files and folders; `out` is a file for one input file, else a folder; see `plan` for names.
 
-    `segmenter` may be a function that opens one for the plan: it is called once the inputs are known to be good.
+    `segmenter` may be a function that opens one, told whether there are videos: it is called once the inputs are known
+    to be good. With `cluster`, the address of a Ray cluster or `auto` (see run_on_cluster), it must be such a function.
     `background` is a spec of `parse_background`; `output` is `composite`, `mask` (alpha, 0..255), `cutout` (RGBA) or
     `foreground` (the person's colours on black). `smooth` holds a video's alpha still where it only trembles.
     `matting` finds alpha and foreground of pictures by closed-form matting, in seconds for each. `light_wrap` (0..1)
@@ -113,32 +127,68 @@ def run(
         return Summary((), done_before, 0, 0, 0.0)
     if matting:
         notice("matting takes seconds for each picture; its very first use compiles for a minute")
-    opened = segmenter if isinstance(segmenter, Segmenter) else segmenter(planned)
     written, failed, frames, videos = [], [], 0, 0
     started = time.perf_counter()
     with _progress(planned.jobs, progress) as advance:
-        for job in planned.jobs:
-            try:
-                if job.is_moving:
-                    # Parsed anew, since a clip in the background starts at its start for each video.
-                    frames += _video(job, opened, parse_background(background, blur_shape), options, advance)
-                else:
-                    _image(job, opened, scene, options)
-                    frames += 1
-                    advance(job)
-                written.append(job.target)
-                videos += job.is_moving
-            except OutputError:
-                raise
-            except InputError as error:
+        if cluster:
+            if isinstance(segmenter, Segmenter):
+                raise ValueError("a cluster's workers open the model themselves: pass a function that does")
+            results = _on_cluster(planned.jobs, segmenter, options, cluster, cluster_threads, advance)
+        else:
+            opened = segmenter if isinstance(segmenter, Segmenter) else segmenter(planned.has_video)
+            results = (do(job, opened, scene, options, advance) for job in planned.jobs)
+        for done in results:
+            if done.error:
                 if len(planned.jobs) == 1:
-                    raise
-                notice(f"failed: {error}")
-                failed.append(job.source)
+                    raise InputError(done.error)
+                notice(f"failed: {done.error}")
+                failed.append(done.job.source)
+                continue
+            written.append(done.job.target)
+            frames += done.frames
+            videos += done.job.is_moving
     if failed:
         names = ", ".join(str(path) for path in failed)
         raise InputError(f"{len(failed)} of {len(planned.jobs)} files failed: {names}")
     return Summary(tuple(written), done_before, videos, frames, time.perf_counter() - started)
+
+
+def do(
+    job: Job,
+    segmenter: Segmenter,
+    scene: Background,
+    options: Options,
+    advance: Callable[[Job], None] = lambda job: None,
+) -> Done:
+    """One job; `scene` is the parsed background. A file that cannot be read becomes `error`; raises OutputError."""
+    try:
+        if job.is_moving:
+            # Parsed anew, since a clip in the background starts at its start for each video.
+            scene = parse_background(options.background, options.blur_shape)
+            return Done(job, _video(job, segmenter, scene, options, advance))
+        _image(job, segmenter, scene, options)
+    except OutputError:
+        raise
+    except InputError as error:
+        return Done(job, error=str(error))
+    advance(job)
+    return Done(job, 1)
+
+
+def _on_cluster(
+    jobs: Sequence[Job],
+    opener: Callable[[bool], Segmenter],
+    options: Options,
+    address: str,
+    threads: int,
+    advance: Callable[[Job], None],
+) -> Iterator[Done]:
+    from .cluster import run_on_cluster
+
+    for done in run_on_cluster(jobs, opener, options, address, threads):
+        for _ in range(done.frames):
+            advance(done.job)
+        yield done
 
 
 def _image(job: Job, segmenter: Segmenter, scene: Background, options: Options) -> None:
@@ -178,23 +228,31 @@ def _unchanged_colours(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, advance: Callable[[Job], None]) -> int:
-    """Decoding, inference and encoding each have a thread: on two cores that is what reaches 30 frames/s."""
+    """Decoding, the model, compositing and encoding each have a thread, so that all cores are busy."""
     keep_freed_memory()
     reader = _reader(job, options)
-    frames, start, before = 0, 0.0, 0.0
-    smoother = AlphaSmoother()
-    with _writer(job, reader, options) as writer, Behind(writer.write) as write:
-        for frame in ahead(reader):
+    frames, start = 0, 0.0
+    with share_cores(_STAGES), _writer(job, reader, options) as writer, Behind(writer.write) as write:
+        for frame, letterbox, small in ahead(_segmented(ahead(reader), segmenter, options.smooth)):
             start = start if frames else frame.seconds  # a clip that was cut from a longer one may not begin at 0
-            steady = partial(smoother, elapsed=frame.seconds - before) if options.smooth else _unchanged
             stored = frame.image if frame.rgba is None else frame.rgba
-            alpha = _with_own(segmenter.alpha_bytes(frame.image, steady), stored)
-            before = frame.seconds
+            alpha = _with_own(segmenter.grown_alpha(frame.image, letterbox, small), stored)
             result = _result(_colours(stored), alpha, scene, options, frame.seconds - start)
             write(frame, cv2.merge([result] * 3) if options.output == "mask" else result)
             frames += 1
             advance(job)
     return frames
+
+
+def _segmented(
+    frames: Iterable[Frame], segmenter: Segmenter, smooth: bool
+) -> Iterator[tuple[Frame, Letterbox, np.ndarray]]:
+    """Each frame with its alpha at the model's size, and how the frame lies in it."""
+    smoother, before = AlphaSmoother(), 0.0
+    for frame in frames:
+        letterbox, alpha = segmenter.small_alpha(frame.image)
+        yield frame, letterbox, smoother(alpha, frame.seconds - before) if smooth else alpha
+        before = frame.seconds
 
 
 def _result(
@@ -220,10 +278,6 @@ def _with_own(alpha: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 def _colours(picture: np.ndarray) -> np.ndarray:
     return picture if picture.shape[2] == 3 else np.ascontiguousarray(picture[..., :3])
-
-
-def _unchanged(alpha: np.ndarray) -> np.ndarray:
-    return alpha
 
 
 def _reader(job: Job, options: Options) -> VideoReader | AnimationReader:

@@ -58,7 +58,10 @@ class Segmenter:
         `smooth` is applied at the model's size, as AlphaSmoother does between the frames of a clip.
         """
         letterbox, alpha = self.small_alpha(image)
-        alpha = smooth(alpha)
+        return self.grown_alpha(image, letterbox, smooth(alpha))
+
+    def grown_alpha(self, image: np.ndarray, letterbox: Letterbox, alpha: np.ndarray) -> np.ndarray:
+        """`alpha_bytes` of `image` from its alpha at the model's size, as `small_alpha` gave it. Takes no model."""
         if self.refine:
             return refine_alpha(image, letterbox.content(alpha))
         return letterbox.undo(levels(alpha))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import arm as arm_benchmark
 from ..latency import live as live_benchmark
 from ..latency import roofline as roofline_benchmark
+from ..latency import video as video_benchmark
 from .table import latency_markdown, markdown, read_csv
 
 _RUN_AS = {"LiteRT/XNNPACK": ("int8", "fp16"), "onnxruntime": ("fp32",)}  # what people run, by backend
@@ -75,12 +75,13 @@ def speed(results: Path) -> str:
                 f"{float(row['frames_per_second']):.0f} frames/s, {float(row['cpu_ms_per_frame']):.1f} ms of CPU each"
             )
             lines.append(_line(f"`webcam` at 720p, {name}, as fast as it goes", figure, "live", [row]))
-    rates: dict[tuple[str, str], list[float]] = {}
-    for row in videos:
-        rates.setdefault((row["threads"], row["background"]), []).append(float(row["frames_per_second"]))
-    for (threads, background), values in rates.items():
-        what = f"`run` on a 1280x720 clip, {threads} threads, background {background}"
-        lines.append(_line(what, f"{statistics.median(values):.0f} frames/s", "video", videos))
+    for line in video_benchmark.medians(videos):
+        model = line["model"].removeprefix("portraitnet-")
+        what = f"`run` on a 1280x720 clip, {model}, background {line['background']}" if line["background"] else model
+        figure = f"{line['frames/s']} frames/s"
+        figure += f", {line['CPU ms per frame']} ms of CPU each" if line["CPU ms per frame"] else ""
+        what += f", encoder {line['encoder']}" if line["encoder"] else ""
+        lines.append(_line(what, figure, "video", videos))
     for row in read_csv(results / "startup.csv"):
         lines.append(_line(f"`{row['command']}`", f"{float(row['median_s']):.2f} s", "startup", [row]))
     fed = next(row for row in training_rows if row["what"] == "training")

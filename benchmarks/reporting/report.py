@@ -32,7 +32,7 @@ _COMMANDS = {
     r"accuracy_.*": "portraitnet benchmark accuracy MODELS --data DIR",
     r"(fairness|edges|mattes|flicker)": "portraitnet benchmark {stem} MODELS --data DIR",
     r"live_720p": "portraitnet benchmark live MODELS --turns {turns} --soak {soak_frames} --mediapipe-python PYTHON",
-    r"video_720p": "portraitnet benchmark video MODELS --threads {threads}",
+    r"video_720p": "portraitnet benchmark video MODELS --threads {threads} --encoder {encoder}",
     r"training_.*": "portraitnet benchmark training --data DIR",
     r"startup": "portraitnet benchmark startup --repeats {runs}",
 }

@@ -6,6 +6,7 @@ ctypes lets other threads run meanwhile. Nothing of Python is in the library, so
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _SIGNATURES = {
     "follow": [_ARRAY, _ARRAY, _COUNT, *[_FLOAT] * 3],
     "fit_guide": [*[_ARRAY] * 4, *[_COUNT] * 3, _FLOAT],
     "apply_guide": [*[_ARRAY] * 7, *[_COUNT] * 4, *[_FLOAT] * 2],
+    "to_yuv420": [*[_ARRAY, _COUNT] * 4, *[_COUNT] * 2, _ARRAY],
 }
 
 
@@ -91,6 +93,12 @@ class CompiledKernels:
             *(height, width, small_height, small_width, black, white),
         )
         return alpha
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        image = image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
+        fixed = np.rint(weights * (1 << 15)).astype(np.int32)
+        parts = [part for array in (image, *planes) for part in (array.ctypes.data, array.strides[0])]
+        self._library.to_yuv420(*parts, *image.shape[:2], fixed.ctypes.data)
 
 
 def find_library() -> Path | None:

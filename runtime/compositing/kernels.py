@@ -5,6 +5,7 @@ All arrays are uint8 height x width (x 3) unless said otherwise; sizes are check
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -60,6 +61,13 @@ class Kernels(Protocol):
 
     def apply_guide(self, picture: np.ndarray, factors: np.ndarray, black: float, white: float) -> np.ndarray:
         """Alpha of `picture`, 0..255, from the factors of a smaller one; `black` becomes 0, `white` 255."""
+        ...
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        """Fill `planes`, Y and the half as large U and V, from a picture of even sides, limited range.
+
+        `weights` is 3 x 3, from RGB bytes to YUV bytes less their offsets.
+        """
         ...
 
 

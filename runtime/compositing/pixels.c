@@ -128,5 +128,37 @@ FOR_EACH_PROCESSOR EXPORT void follow(float *restrict state, const float *restri
     }
 }
 
+/* RGB to planes of brightness and, for each square of four pixels, two of colour. `weights` are nine, in 1/32768: for Y,
+   U and V. Both sides are even; a stride is the bytes from one row to the next. */
+FOR_EACH_PROCESSOR EXPORT void to_yuv420(const uint8_t *restrict image, size_t stride, uint8_t *restrict luma,
+                                         size_t luma_stride, uint8_t *restrict blue, size_t blue_stride,
+                                         uint8_t *restrict red, size_t red_stride, size_t height, size_t width,
+                                         const int32_t *restrict weights) {
+    enum { SPAN = 64, Y_BASE = (16 << 15) + (1 << 14), UV_BASE = (128 << 17) + (1 << 16) };
+    for (size_t y = 0; y < height; y += 2) {
+        for (size_t x = 0; x < width; x += SPAN) {
+            int32_t sums[CHANNELS][SPAN];
+            size_t count = width - x < SPAN ? width - x : SPAN;
+            memset(sums, 0, sizeof sums);
+            for (size_t row = 0; row < 2; row++) {
+                const uint8_t *in = image + (y + row) * stride + CHANNELS * x;
+                uint8_t *out = luma + (y + row) * luma_stride + x;
+                for (size_t i = 0; i < count; i++) {
+                    int32_t r = in[3 * i], g = in[3 * i + 1], b = in[3 * i + 2];
+                    sums[0][i] += r, sums[1][i] += g, sums[2][i] += b;
+                    out[i] = (uint8_t)((weights[0] * r + weights[1] * g + weights[2] * b + Y_BASE) >> 15);
+                }
+            }
+            uint8_t *u = blue + y / 2 * blue_stride + x / 2, *v = red + y / 2 * red_stride + x / 2;
+            for (size_t i = 0; i < count / 2; i++) {
+                int32_t r = sums[0][2 * i] + sums[0][2 * i + 1], g = sums[1][2 * i] + sums[1][2 * i + 1];
+                int32_t b = sums[2][2 * i] + sums[2][2 * i + 1];
+                u[i] = (uint8_t)((weights[3] * r + weights[4] * g + weights[5] * b + UV_BASE) >> 17);
+                v[i] = (uint8_t)((weights[6] * r + weights[7] * g + weights[8] * b + UV_BASE) >> 17);
+            }
+        }
+    }
+}
+
 /* Windows' linker asks for it. */
 EXPORT void *PyInit__pixels(void) { return NULL; }

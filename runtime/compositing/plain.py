@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -80,3 +82,9 @@ class PlainKernels:
         for slope, channel in zip(slopes, cv2.split(picture), strict=True):
             cv2.add(alpha, cv2.multiply(cv2.resize(slope, size), channel, scale=1 / 255, dtype=cv2.CV_32F), alpha)
         return levels(alpha, black, white)
+
+    def to_yuv420(self, image: np.ndarray, weights: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+        full = cv2.transform(image, np.column_stack([weights, (16, 128, 128)]))
+        half = cv2.resize(full, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        for plane, picture, channel in zip(planes, (full, half, half), range(3), strict=True):
+            plane[:] = picture[..., channel]

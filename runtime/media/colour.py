@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageCms
 
 from ..notices import notice
@@ -17,6 +18,8 @@ _BT2020_PRIMARIES = (9, 11, 12)  # BT.2020 and the two P3s
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG
 # Matrices of AVColorSpace -> SWS_CS_*, the numbers that libswscale takes.
 _SCALER_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+# Shares of red and blue in brightness, by SWS_CS_* (ITU-T H.273, table 4).
+_SHARES = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 
 
 def to_srgb(image: Image.Image, path: Path) -> Image.Image:
@@ -81,6 +84,15 @@ class VideoColours:
     def scaler_matrix(self) -> int:
         """The number that PyAV's `reformat` takes as colour space."""
         return _SCALER_MATRICES[self.matrix]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """3 x 3, from RGB to Y, U and V of limited range, in levels, without the offsets 16, 128 and 128."""
+        red, blue = _SHARES[self.scaler_matrix]
+        brightness = np.array((red, 1 - red - blue, blue))
+        to_blue = (np.array((0, 0, 1)) - brightness) / (2 * (1 - blue))
+        to_red = (np.array((1, 0, 0)) - brightness) / (2 * (1 - red))
+        return np.stack([219 * brightness, 224 * to_blue, 224 * to_red]) / 255
 
 
 SDR = VideoColours(_BT709, _BT709, _BT709)

@@ -13,7 +13,12 @@ from av.error import FFmpegError
 
 from ..errors import InputError
 
-_X264_PRESETS = {"fast": "veryfast", "small": "medium"}
+# "fast": superfast leaves out what shares bits among blocks by how long they stay (mbtree). With it files are as small
+# as veryfast's, at two thirds of the time (docs/benchmarks/speed.md).
+_X264_SPEEDS = {
+    "fast": {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"},
+    "small": {"preset": "medium"},
+}
 _HARDWARE = ("h264_videotoolbox", "h264_nvenc", "h264_qsv", "h264_amf")
 RECORDABLE = (".mp4", ".mov", ".m4v", ".mkv")
 # Plays up to the last second when the program is killed; an MP4 becomes an ordinary one when it is closed.
@@ -60,7 +65,7 @@ def encoding_for(path: Path, alpha: bool = False, encoder: str = "fast", quality
     elif encoder == "hardware":
         chosen = Encoding(_hardware_codec(), "yuv420p")
     else:
-        chosen = Encoding("libx264", "yuv420p", {"preset": _X264_PRESETS[encoder], "crf": rate_factor})
+        chosen = Encoding("libx264", "yuv420p", {**_X264_SPEEDS[encoder], "crf": rate_factor})
     if chosen.codec not in av.codecs_available:
         raise InputError(
             f"cannot write {path}: this PyAV has no encoder {chosen.codec}; reinstall it: pip install -U av"

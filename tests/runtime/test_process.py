@@ -180,7 +180,7 @@ def test_a_video_that_breaks_midway_leaves_nothing(tmp_path, segmenter, make_cli
 
 
 def test_an_interrupted_video_leaves_nothing(folder, tmp_path, segmenter, monkeypatch):
-    real, calls = segmenter.alpha_bytes, []
+    real, calls = segmenter.small_alpha, []
 
     def pressed(*arguments):
         calls.append(1)
@@ -188,7 +188,7 @@ def test_an_interrupted_video_leaves_nothing(folder, tmp_path, segmenter, monkey
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(segmenter, "alpha_bytes", pressed)
+    monkeypatch.setattr(segmenter, "small_alpha", pressed)
     with pytest.raises(KeyboardInterrupt):
         run([folder / "c.mp4"], segmenter, tmp_path / "out")
     assert names_in(tmp_path / "out") == []

@@ -10,6 +10,7 @@ from portraitnet.runtime.compositing.composite import blend
 from portraitnet.runtime.compositing.fringe import without_fringe
 from portraitnet.runtime.compositing.kernels import kernels
 from portraitnet.runtime.compositing.plain import PlainKernels
+from portraitnet.runtime.media.colour import VideoColours
 
 SOURCES = [compiled._FOLDER / "pixels.c", compiled._FOLDER / "guided.c"]
 
@@ -120,6 +121,35 @@ def test_a_colour_may_turn_every_pixel_of_a_window(library):
         alpha = kernel.apply_guide(picture, factors, 0.2, 0.8)
         assert (alpha[::2] == 0).all()
         assert (alpha[1::2] == 255).all()
+
+
+@pytest.mark.parametrize("matrix", [1, 4, 5, 7, 9])
+@pytest.mark.parametrize("size", [(6, 200), (2, 2), (40, 66)])
+def test_brightness_and_colour_are_those_of_the_standard(both, matrix, size):
+    """Against the formulas of BT.601 and its successors: Y from red, green and blue; scaled B - Y and R - Y."""
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.repeat(rng.integers(0, 256, (size[0] // 2, size[1] // 2, 3), np.uint8), 2, 0), 2, 1)
+    rest = np.zeros((size[0], size[1] + 30), np.uint8)  # a plane's rows may be longer than the picture
+    planes = rest[:, : size[1]], *(np.zeros((size[0] // 2, size[1] // 2), np.uint8) for _ in range(2))
+    both.to_yuv420(image, VideoColours(matrix, 1, 1).weights, planes)
+    red, green, blue = (image[..., channel] / 255 for channel in range(3))
+    share = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}[matrix]
+    y = share[0] * red + (1 - sum(share)) * green + share[1] * blue
+    u, v = (blue - y) / (2 - 2 * share[1]), (red - y) / (2 - 2 * share[0])
+    for plane, expected in zip(planes, (16 + 219 * y, 128 + 224 * u[::2, ::2], 128 + 224 * v[::2, ::2]), strict=True):
+        assert np.abs(plane - expected).max() <= 0.75  # OpenCV's sums have ten bits
+    assert not rest[:, size[1] :].any()
+
+
+def test_colour_of_four_pixels_is_their_mean(both):
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[0, 0], image[1, 3] = 255, (200, 0, 0)
+    weights, planes = VideoColours(1, 1, 1).weights, [np.zeros((2, 4), np.uint8), *np.zeros((2, 1, 2), np.uint8)]
+    both.to_yuv420(image, weights, planes)
+    assert np.abs(planes[0] - (16 + image @ weights[0])).max() <= 0.75
+    means = image.reshape(1, 2, 2, 2, 3).transpose(0, 2, 1, 3, 4).reshape(1, 2, 4, 3).mean(2)
+    for plane, row in zip(planes[1:], weights[1:], strict=True):
+        assert np.abs(plane - (128 + means @ row)).max() <= 1
 
 
 def test_without_a_library_that_loads_opencv_does_the_work(monkeypatch, tmp_path):

@@ -1,9 +1,11 @@
 import threading
 import time
 
+import cv2
 import pytest
 
-from portraitnet.runtime.media.threads import Behind, ahead
+from portraitnet.runtime.media import threads
+from portraitnet.runtime.media.threads import Behind, ahead, share_cores
 
 
 def test_ahead_keeps_order_and_reads_in_advance():
@@ -86,3 +88,12 @@ def test_behind_drops_what_waits_after_an_error():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert len(done) <= 1  # the one under way
+
+
+@pytest.mark.parametrize(("cores", "stages", "expected"), [(2, 4, 1), (8, 4, 2), (16, 4, 4), (3, 1, 3)])
+def test_opencv_keeps_to_its_share_of_the_cores(monkeypatch, cores, stages, expected):
+    before = cv2.getNumThreads()
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    with share_cores(stages):
+        assert cv2.getNumThreads() == expected
+    assert cv2.getNumThreads() == before
