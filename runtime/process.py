@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -231,12 +232,14 @@ def _video(job: Job, segmenter: Segmenter, scene: Background, options: Options, 
     """Decoding, the model, compositing and encoding each have a thread, so that all cores are busy."""
     keep_freed_memory()
     reader = _reader(job, options)
-    frames, start = 0, 0.0
+    frames, start, before, edges = 0, 0.0, 0.0, AlphaSmoother()
     with share_cores(_STAGES), _writer(job, reader, options) as writer, Behind(writer.write) as write:
         for frame, letterbox, small in ahead(_segmented(ahead(reader), segmenter, options.smooth)):
             start = start if frames else frame.seconds  # a clip that was cut from a longer one may not begin at 0
             stored = frame.image if frame.rgba is None else frame.rgba
-            alpha = _with_own(segmenter.grown_alpha(frame.image, letterbox, small), stored)
+            steady = partial(edges, elapsed=frame.seconds - before) if options.smooth else None
+            alpha = _with_own(segmenter.grown_alpha(frame.image, letterbox, small, steady), stored)
+            before = frame.seconds
             result = _result(_colours(stored), alpha, scene, options, frame.seconds - start)
             write(frame, cv2.merge([result] * 3) if options.output == "mask" else result)
             frames += 1

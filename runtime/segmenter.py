@@ -50,20 +50,23 @@ class Segmenter:
         letterbox, alpha = self.small_alpha(image)
         return letterbox.undo(alpha)
 
-    def alpha_bytes(
-        self, image: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray] = lambda alpha: alpha
+    def alpha_bytes(self, image: np.ndarray) -> np.ndarray:
+        """Alpha for compositing: uint8 height x width, 0..255; its extremes become nothing and all (see levels.py)."""
+        return self.grown_alpha(image, *self.small_alpha(image))
+
+    def grown_alpha(
+        self,
+        image: np.ndarray,
+        letterbox: Letterbox,
+        alpha: np.ndarray,
+        steady: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Alpha for compositing: uint8 height x width, 0..255, with its extremes made nothing and all (see levels.py).
+        """`alpha_bytes` of `image` from its alpha at the model's size, as `small_alpha` gave it. Takes no model.
 
-        `smooth` is applied at the model's size, as AlphaSmoother does between the frames of a clip.
+        `steady` smooths refined outlines between the frames of a clip (see refine_alpha).
         """
-        letterbox, alpha = self.small_alpha(image)
-        return self.grown_alpha(image, letterbox, smooth(alpha))
-
-    def grown_alpha(self, image: np.ndarray, letterbox: Letterbox, alpha: np.ndarray) -> np.ndarray:
-        """`alpha_bytes` of `image` from its alpha at the model's size, as `small_alpha` gave it. Takes no model."""
         if self.refine:
-            return refine_alpha(image, letterbox.content(alpha))
+            return refine_alpha(image, letterbox.content(alpha), steady)
         return letterbox.undo(levels(alpha))
 
     def labels(self, image: np.ndarray) -> np.ndarray:

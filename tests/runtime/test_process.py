@@ -1,7 +1,9 @@
+from itertools import pairwise
+
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.media.images import load_image, save_image
@@ -11,6 +13,7 @@ from portraitnet.runtime.media.video import VideoReader
 from portraitnet.runtime.metrics import iou
 from portraitnet.runtime.plan import OUTPUTS, Job
 from portraitnet.runtime.process import Options, _video, run
+from portraitnet.runtime.segmenter import Segmenter
 
 
 @pytest.fixture
@@ -315,3 +318,20 @@ def test_large_pictures_are_matted_too(folder, tmp_path, segmenter, monkeypatch)
     monkeypatch.setattr("portraitnet.runtime.process.matted_alpha", lambda image, alpha: np.full_like(alpha, 77))
     run([folder / "a.png"], segmenter, tmp_path / "out.png", output="mask", matting=True)
     assert (load_mask(tmp_path / "out.png") == 77).all()
+
+
+def test_refined_outlines_of_a_clip_are_smoothed(tmp_path, make_onnx, contract, person):
+    """The camera's noise comes back with the picture that they are drawn to."""
+    rng, clip = np.random.default_rng(0), tmp_path / "clip.png"
+    frames = [np.clip(person[0] + rng.normal(0, 12, person[0].shape), 0, 255).astype(np.uint8) for _ in range(8)]
+    first, *others = map(Image.fromarray, frames)
+    first.save(clip, save_all=True, append_images=others, duration=33)
+    trembling = {}
+    for smooth in (True, False):
+        out = tmp_path / f"{smooth}.png"
+        run([clip], Segmenter.load(make_onnx(contract), 1, refine=True), out, output="mask", smooth=smooth)
+        masks = [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(Image.open(out))]
+        assert len(masks) == 8
+        assert iou(masks[-1] > 127, person[1]) > 0.9
+        trembling[smooth] = np.mean([np.abs(after - before).mean() for before, after in pairwise(masks)])
+    assert trembling[True] < 0.5 * trembling[False]
