@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from rich.progress import Progress
 
+from ...runtime.compositing.refine import refine_alpha
 from ...runtime.compositing.smoothing import AlphaSmoother
 from ...runtime.metrics import edge_band_iou, flicker
 from ...runtime.segmenter import Segmenter
@@ -90,33 +91,48 @@ def benchmark_flicker(
 
 
 def measure(segmenter: Segmenter, clip: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Flicker, and IoU in the band around the true edge, of the model's alphas and of the smoothed ones."""
-    box = segmenter.place(clip[0][0].shape[:2])
-    smooth = AlphaSmoother()
-    truths = [box.content(box.apply_mask(truth.astype(np.uint8))) > 0 for _, truth in clip]
-    plain = [segmenter.small_alpha(frame)[1] for frame, _ in clip]
-    alphas = {"plain": plain, "smoothed": [smooth(alpha) for alpha in plain]}
+    """Flicker, and IoU in the band around the true edge: of the model's alphas, and of the smoothed ones; both at the
+    model's size. Of refined outlines (of the smoothed alphas) as they are, and smoothed again: at the clip's size.
+    """
+    frames, masks = [frame for frame, _ in clip], [mask for _, mask in clip]
+    box = segmenter.place(frames[0].shape[:2])
+    smooth, steady = AlphaSmoother(), AlphaSmoother()
+    plain = [box.content(segmenter.small_alpha(frame)[1]) for frame in frames]
+    smoothed = [smooth(alpha) for alpha in plain]
+    refined, refined_steady = (
+        [refine_alpha(frame, alpha, way) / np.float32(255) for frame, alpha in zip(frames, smoothed, strict=True)]
+        for way in (None, steady)
+    )
+    small = [box.content(box.apply_mask(mask.astype(np.uint8))) > 0 for mask in masks]
     scores = {}
-    for name, series in alphas.items():
-        inner = [box.content(alpha) for alpha in series]
-        scores[f"flicker_{name}"] = flicker(inner, truths)
+    for name, alphas, truths in (
+        ("plain", plain, small),
+        ("smoothed", smoothed, small),
+        ("refined", refined, masks),
+        ("refined_steady", refined_steady, masks),
+    ):
+        scores[f"flicker_{name}"] = flicker(alphas, truths)
         scores[f"edge_iou_{name}"] = float(
-            np.mean([edge_band_iou(alpha > 0.5, truth) for alpha, truth in zip(inner, truths, strict=True)])
+            np.mean([edge_band_iou(alpha > 0.5, truth) for alpha, truth in zip(alphas, truths, strict=True)])
         )
     return scores
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of flicker.csv as Markdown: flicker and edge band IoU, plain and smoothed."""
+    """Rows of flicker.csv as Markdown: flicker and edge band IoU, plain, smoothed and with refined outlines."""
     return formatted(
         rows,
         {
+            "file": "{file}",
             "camera": "{camera}",
             "clips": "{clips:.0f}",
             "flicker": "{flicker_plain:.4f}",
             "smoothed": "{flicker_smoothed:.4f}",
             "less": "{flicker_ratio:.1f}x",
+            "refined": "{flicker_refined:.4f}",
+            "refined, smoothed again": "{flicker_refined_steady:.4f}",
             "edge band IoU": "{edge_iou_plain:.4f}",
             "smoothed edge band IoU": "{edge_iou_smoothed:.4f}",
+            "refined edge band IoU": "{edge_iou_refined_steady:.4f}",
         },
     )

@@ -56,6 +56,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
         "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
         "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
+        "sides": _measured(accuracy.sides, "accuracy_faceparse_sides_celebamask"),
     },
 }
 

@@ -114,8 +114,17 @@ def encoders(results: Path) -> str:
 
 
 def faces(results: Path) -> str:
-    """IoU of each part of a face, by how it was trained."""
-    rows = read_csv(results / "accuracy_faceparse_fasseg_classes.csv")
+    """IoU of each of six parts of a face, by how it was trained."""
+    return _parts(results, "accuracy_faceparse_fasseg")
+
+
+def sides(results: Path) -> str:
+    """IoU of each of 19 parts of a face, by what its training did with mirrored pictures."""
+    return _parts(results, "accuracy_faceparse_sides_celebamask")
+
+
+def _parts(results: Path, file: str) -> str:
+    rows = read_csv(results / f"{file}_classes.csv")
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         shown = table.setdefault(
@@ -124,7 +133,7 @@ def faces(results: Path) -> str:
         shown[run_of(row)] = f"{float(row['iou']):.3f}"
     lines = [*table.values()]
     for name, metric in (("mean IoU", "miou"), ("mean accuracy", "mean_accuracy")):
-        scores = read_csv(results / "accuracy_faceparse_fasseg.csv")
+        scores = read_csv(results / f"{file}.csv")
         lines.append({"class": name, "of pixels": "", **{run_of(r): f"{float(r[metric]):.3f}" for r in scores}})
     return markdown(lines, {key: key for key in lines[0]})
 
@@ -166,7 +175,7 @@ def ablation(results: Path) -> str:
 
 
 def steadiness(results: Path) -> str:
-    """Flicker of the shipped model, plain and smoothed."""
+    """Flicker of shipped models, plain, smoothed and with refined outlines."""
     return flicker.table(read_csv(results / "flicker.csv"))
 
 

@@ -9,6 +9,7 @@ from .. import arm as arm_benchmark
 from ..latency import live as live_benchmark
 from ..latency import roofline as roofline_benchmark
 from ..latency import video as video_benchmark
+from ..page import speed as page_benchmark
 from .table import latency_markdown, markdown, read_csv
 
 _RUN_AS = {"LiteRT/XNNPACK": ("int8", "fp16"), "onnxruntime": ("fp32",)}  # what people run, by backend
@@ -26,6 +27,11 @@ def artefacts(results: Path) -> str:
 
 def _latencies(results: Path) -> list[dict[str, str]]:
     return [row for row in read_csv(results / "latency_224x224.csv") if row["threads"] == "1"]
+
+
+def page(results: Path) -> str:
+    """The browser page in three engines, beside MediaPipe's web task."""
+    return page_benchmark.table(read_csv(results / page_benchmark.CSV))
 
 
 def border(results: Path) -> str:
