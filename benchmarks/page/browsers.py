@@ -77,7 +77,7 @@ class Browser:
         """Click as a script would: no layout is involved."""
         self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
-    def wait(self, condition: str, seconds: float = 60) -> None:
+    def wait(self, condition: str, seconds: float = 120) -> None:
         """Until the expression is true. Raises AssertionError with the page's status line."""
         until = time.monotonic() + seconds
         # What is looked at may not be there yet.
@@ -113,6 +113,7 @@ class Chromium(Browser):
             args.append(f"--use-file-for-fake-video-capture={camera}")
         self._browser = driver.chromium.launch(executable_path=CHROMIUM, args=args)
         self._context = self._browser.new_context(**context)
+        self._context.set_default_timeout(120_000)  # milliseconds; a busy machine takes more than the usual 30 seconds
         self.page = self._context.new_page()
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -328,7 +329,7 @@ def missing(name: str) -> str:
     return "" if WEBKIT and MINI_BROWSER and shutil.which("Xvfb") else "no WebKitGTK driver or Xvfb on this machine"
 
 
-def _line_of(log: Path, pattern: str, process: subprocess.Popen[bytes], seconds: float = 60) -> str:
+def _line_of(log: Path, pattern: str, process: subprocess.Popen[bytes], seconds: float = 120) -> str:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         if found := re.search(pattern, log.read_text(errors="replace")):

@@ -14,6 +14,7 @@ from portraitnet.export.tflite_export import export_tflite, residency
 from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
+from portraitnet.tests.train.tiny import tiny_network
 from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import (
     DeepLabV3PlusSpec,
@@ -25,7 +26,7 @@ from portraitnet.train.models import (
 )
 
 SIZE = (64, 64)
-ENCODER = "mobilenetv2_035"
+ENCODER = "resnet10t"  # of few operators, for each of which converters take a tenth of a second
 
 
 RIVALS = {
@@ -100,7 +101,7 @@ def test_a_selfie_network_is_written_as_int8_onnx(tmp_path):
 
 def test_int8_logits_spend_their_steps_where_a_byte_still_changes(tmp_path):
     torch.manual_seed(0)
-    network = settle(build_model(SELFIE), SIZE)
+    network = settle(tiny_network(), SIZE)
     with torch.no_grad():
         network.mask_head.weight *= 1e4  # logits in the hundreds and more
     noise = list(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8))

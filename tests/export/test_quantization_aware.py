@@ -68,7 +68,6 @@ def test_its_int8_file_agrees_better_than_before_and_scores_better_than_without(
     before = int8_file(start, checkpoint, pictures, tmp_path / "before.tflite")
     plain = int8_file(trained_further(start, easy_picture, False), checkpoint, pictures, tmp_path / "plain.tflite")
     aware = int8_file(trained_further(start, easy_picture, True), checkpoint, pictures, tmp_path / "aware.tflite")
-    print("QAT", before, plain, aware)
     assert before[0] < 0.97  # which the gate would refuse
     assert aware[0] > before[0] + 0.01
     assert aware[1] > plain[1] > before[1]

@@ -54,5 +54,5 @@ def page(browser, address):
     browser.resize(390, 844)
     browser.open("about:blank")
     browser.open(address)
-    browser.wait(READY, 120)  # a way that does not start in time gives place to the next
+    browser.wait(READY)  # a way that does not start in time gives place to the next
     return browser

@@ -20,7 +20,7 @@ def status(page: Browser) -> str:
     return page.evaluate("document.getElementById('status').textContent")
 
 
-def says(page: Browser, words: str, seconds: float = 60) -> None:
+def says(page: Browser, words: str, seconds: float = 120) -> None:
     """Wait until the page's status line holds these words."""
     page.wait(f"document.getElementById('status').textContent.includes({json.dumps(words)})", seconds)
 
@@ -52,7 +52,7 @@ def settled(page: Browser, action: Callable[[], object]) -> None:
     page.wait(f"(window.portraitnet?.frames ?? 0) > {before}")
 
 
-def assert_soon(condition: Callable[[], bool], seconds: float = 60) -> None:
+def assert_soon(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for what cannot be asked of the page itself."""
     until = time.monotonic() + seconds
     while not condition():

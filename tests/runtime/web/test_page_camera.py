@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is
 def test_a_video_plays_with_its_background_replaced(page, clip):
     choose(page, "#208060")
     page.set_files("#file", clip)
-    page.wait("window.portraitnet?.frames > 8", 120)
+    page.wait("window.portraitnet?.frames > 8")
     found = pixels(page)
     green = np.abs(found[..., :3].astype(int) - (0x20, 0x80, 0x60)).max(axis=2) < 8
     assert 0.15 < green.mean() < 0.8  # the rest is the person
@@ -32,14 +32,14 @@ def test_a_camera_runs_and_one_that_is_unplugged_is_said(page):
     )
     page.click("#camera")
     says(page, "Live")
-    page.wait("window.portraitnet?.frames > 3", 120)
+    page.wait("window.portraitnet?.frames > 3")
     page.evaluate("track.stop()")  # which fires no event: the page has to look
     says(page, "The camera is gone")
     assert page.evaluate("document.getElementById('camera').textContent") == "Camera"
     page.click("#camera")
     says(page, "Live")
     frames = page.evaluate("window.portraitnet.frames")
-    page.wait(f"window.portraitnet.frames > {frames + 2}", 120)
+    page.wait(f"window.portraitnet.frames > {frames + 2}")
     page.click("#camera")
     says(page, "The camera is off")
 
@@ -58,7 +58,7 @@ def test_a_camera_that_sends_nothing_more_is_said_until_it_does_again(page, addr
         })()"""
     )
     page.click("#camera")
-    page.wait("window.portraitnet?.frames > 0", 120)
+    page.wait("window.portraitnet?.frames > 0")
     page.evaluate("void (window.sending = false)")
     says(page, "sends no new pictures")
     if page.name == "webkit":

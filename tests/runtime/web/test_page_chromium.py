@@ -51,7 +51,7 @@ def test_a_recording_plays_and_shows_no_room(driver, address, clip, tmp_path):
     browser.wait("window.portraitnet?.frames > 2")
     browser.click("#record")
     browser.wait("document.getElementById('record').getAttribute('aria-pressed') == 'true'")
-    browser.wait(f"window.portraitnet.frames > {browser.evaluate('window.portraitnet.frames')} + 12", 120)
+    browser.wait(f"window.portraitnet.frames > {browser.evaluate('window.portraitnet.frames')} + 12")
     with browser.page.expect_download() as download:
         browser.click("#record")
     path = tmp_path / download.value.suggested_filename
@@ -79,7 +79,7 @@ def test_a_float_model_runs_by_webgpu_and_agrees(driver, portrait, tmp_path, pre
         browser.wait(READY)
         browser.page.locator("summary").click()
         browser.page.select_option("#processor", "gpu")
-        says(browser, "WebGPU", 120)
+        says(browser, "WebGPU")
         show(browser, portrait)
         assert "WebGPU" in browser.evaluate("window.portraitnet.processor")
         found = np.array(browser.evaluate("Array.from(window.portraitnet.alpha)"), np.float32)

@@ -16,6 +16,11 @@ pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is
 
 def test_the_model_runs_in_the_best_way_that_the_engine_has(page, portrait):
     show(page, portrait)
+    for _ in range(2):
+        if page.evaluate("window.portraitnet.failed.some(({error}) => error.includes('did not start in time'))"):
+            page.open(page.evaluate("location.href"))  # the machine was busy: another try
+            page.wait(READY)
+            show(page, portrait)
     box, wanted = Segmenter.load(find_model("nano")).small_alpha(portrait[1])
     found = np.array(page.evaluate("Array.from(window.portraitnet.alpha)"), np.float32).reshape(wanted.shape)
     found_box = page.evaluate("window.portraitnet.box")
