@@ -31,6 +31,7 @@ class _Contestant:
     """One way to make a video of the clip; `turn` makes it once, and `rows` are what its turns took."""
 
     columns: dict[str, object]
+    target: Path
     turn: Callable[[], object]
     rows: list[dict[str, object]] = field(default_factory=list)
 
@@ -40,7 +41,8 @@ class _Contestant:
         seconds, used = time.perf_counter() - started, _cpu_seconds() - used
         row: dict[str, object] = {**self.columns, "run": len(self.rows), "frames": frames}
         row |= {"frames_per_second": frames / seconds, "cpu_ms_per_frame": 1000 * used / frames}
-        self.rows.append({**row, "cores_busy": used / seconds, **provenance()})
+        row |= {"cores_busy": used / seconds, "bytes": self.target.stat().st_size}
+        self.rows.append(row | provenance())
 
 
 def benchmark_video(
@@ -79,16 +81,16 @@ def _ours(
             for background in _BACKGROUNDS:
                 for encoder in encoders:
                     turn = partial(run, [clip], segmenter, target, background, overwrite=True, encoder=encoder)
-                    yield _Contestant(_columns(encoder, background) | its, turn)
+                    yield _Contestant(_columns(encoder, background) | its, target, turn)
 
 
 def _limits(encoders: Sequence[str], clip: Path, target: Path) -> Iterator[_Contestant]:
     ffmpeg = shutil.which("ffmpeg")
     for encoder in encoders:
-        yield _Contestant(_columns(encoder) | {"model": LIMIT}, partial(transcode, clip, target, encoder))
+        yield _Contestant(_columns(encoder) | {"model": LIMIT}, target, partial(transcode, clip, target, encoder))
         if ffmpeg:
             command = [ffmpeg, *ffmpeg_arguments(clip, target, encoder)]
-            yield _Contestant(_columns(encoder) | {"model": FFMPEG}, partial(_succeed, command))
+            yield _Contestant(_columns(encoder) | {"model": FFMPEG}, target, partial(_succeed, command))
 
 
 def _succeed(command: Sequence[str]) -> None:
@@ -142,7 +144,8 @@ def medians(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     for (model, background, encoder, threads), its in contestants.items():
         line = {"model": model, "background": background, "encoder": encoder, "threads of the model": threads}
         line["frames/s"] = f"{_median(its, 'frames_per_second'):.0f}"
-        for column, key, digits in (("CPU ms per frame", "cpu_ms_per_frame", 1), ("cores busy", "cores_busy", 2)):
+        others = (("CPU ms per frame", "cpu_ms_per_frame", 1), ("cores busy", "cores_busy", 2), ("bytes", "bytes", 0))
+        for column, key, digits in others:
             line[column] = f"{_median(its, key):.{digits}f}" if its[0].get(key) else ""
         lines.append(line)
     return lines

@@ -13,8 +13,8 @@ from av.error import FFmpegError
 
 from ..errors import InputError
 
-# "fast": superfast leaves out what shares bits among blocks by how long they stay (mbtree). With it files are as small
-# as veryfast's, at two thirds of the time (docs/benchmarks/speed.md).
+# Superfast leaves out mbtree, which gives bits to what stays in the picture. With it, files are about as large as
+# veryfast's, in two thirds of the time (docs/benchmarks/experiments.md).
 _X264_SPEEDS = {
     "fast": {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"},
     "small": {"preset": "medium"},

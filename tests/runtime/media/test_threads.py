@@ -1,5 +1,4 @@
 import threading
-import time
 
 import cv2
 import pytest
@@ -9,19 +8,19 @@ from portraitnet.runtime.media.threads import Behind, ahead, share_cores
 
 
 def test_ahead_keeps_order_and_reads_in_advance():
-    fetched = []
+    fetched, one_more = [], threading.Semaphore(0)
 
     def source():
         for index in range(10):
             fetched.append(index)
+            one_more.release()
             yield index
 
     items = ahead(source(), depth=3)
     assert next(items) == 0
-    deadline = time.monotonic() + 60
-    while len(fetched) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(fetched) == 4  # one taken, three waiting, no more
+    for _ in range(4):
+        assert one_more.acquire(timeout=60)
+    assert fetched == [0, 1, 2, 3]  # one taken, three waiting, no more
     assert list(items) == list(range(1, 10))
 
 
@@ -45,7 +44,7 @@ def test_behind_keeps_order_and_bounds():
     done, gate = [], threading.Event()
 
     def action(value):
-        gate.wait(60)
+        assert gate.wait(60)
         done.append(value)
 
     with Behind(action, depth=2) as call:
@@ -72,17 +71,17 @@ def test_behind_raises_what_went_wrong():
 
 
 def test_behind_drops_what_waits_after_an_error():
-    done, dropped = [], threading.Event()
+    done, gate = [], threading.Event()
 
-    def action(value):
-        dropped.wait(60)
+    def held(value):
+        assert gate.wait(60)
         done.append(value)
 
     def interrupted():
-        with Behind(action, depth=9) as call:
+        with Behind(held, depth=9) as call:
             for value in range(9):
                 call(value)
-            call._pending[-1].add_done_callback(lambda _: dropped.set())
+            call._pending[-1].add_done_callback(lambda last: gate.set())  # once it is dropped, or else never
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

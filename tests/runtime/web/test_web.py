@@ -1,12 +1,12 @@
 """The page's server: it gives its own files, whatever is asked for, and survives rude clients."""
 
+import contextlib
 import gzip
 import http.client
 import json
 import socket
 import ssl
 import threading
-import time
 
 import pytest
 
@@ -16,7 +16,7 @@ from portraitnet.runtime.shipped import default_weights
 from portraitnet.runtime.web import server as server_module
 from portraitnet.runtime.web.lan import own_address, qr_code, self_made_certificate
 from portraitnet.runtime.web.server import PageServer, Resource, model_address, resources
-from portraitnet.tests.serving import serving
+from portraitnet.tests.serving import PATIENT, connect, is_hung_up, serving, watches_of
 
 
 def built_page(folder):
@@ -56,11 +56,11 @@ def serve(tmp_path):
     for server, thread in running:
         server.shutdown()
         server.server_close()
-        thread.join(30)
+        thread.join(PATIENT)
 
 
 def ask(server, path, method="GET", **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=PATIENT)
     connection.putrequest(method, path, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -198,9 +198,9 @@ def test_the_secret_word_is_needed(serve):
 
 
 def raw(server, content):
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=PATIENT) as client:
         client.sendall(content)
-        client.settimeout(30)
+        client.settimeout(PATIENT)
         try:
             return client.recv(200)
         except ConnectionResetError:
@@ -225,35 +225,48 @@ def test_malformed_requests_are_refused_and_the_next_is_served(serve, content):
     assert ask(server, "/")[0].status == 200
 
 
-def test_slow_clients_lose_their_place(serve, monkeypatch):
-    monkeypatch.setattr(server_module, "_PATIENCE", 0.5)
+@pytest.fixture
+def watches(monkeypatch):
+    return watches_of(monkeypatch)
+
+
+def test_slow_clients_lose_their_place(serve, watches):
+    """However many bytes come meanwhile, the whole request must be there when the time is up."""
     server = serve()
-    client = socket.create_connection(("127.0.0.1", server.server_port), timeout=30)
-
-    def send_slowly():
-        for _ in range(600):  # a byte now and then, each well within the patience for one
+    with connect(server) as client:
+        client.sendall(b"G")
+        watch = watches.get(timeout=PATIENT)
+        assert watch.seconds == server_module._PATIENCE
+        for _ in range(5):
             client.sendall(b"G")
-            time.sleep(0.1)
-
-    with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        send_slowly()
-    client.close()
+        watch.time_is_up()
+        assert is_hung_up(client)
+    assert watches.empty()  # no byte has bought more time
     assert ask(server, "/")[0].status == 200
 
 
-def test_a_crowd_cannot_shut_out_the_owner_for_long(serve, monkeypatch):
-    monkeypatch.setattr(server_module, "_PATIENCE", 0.5)
+def test_who_has_asked_in_time_gets_the_whole_answer(serve, watches):
     server = serve()
-    crowd = [socket.create_connection(("127.0.0.1", server.server_port), timeout=30) for _ in range(60)]
-    answered, limit = None, time.monotonic() + 60
-    while answered is None and time.monotonic() < limit:
-        try:
-            answered = ask(server, "/")[0].status
-        except (http.client.HTTPException, OSError):  # no place was free
-            time.sleep(0.1)
-    assert answered == 200
-    for client in crowd:
-        client.close()
+    assert ask(server, "/")[0].status == 200
+    assert watches.get(timeout=PATIENT).cancelled
+
+
+def test_a_crowd_cannot_shut_out_the_owner_for_long(serve, watches):
+    server = serve()
+    places = server_module._CONNECTIONS
+    with contextlib.ExitStack() as crowd:
+        clients = [crowd.enter_context(connect(server)) for _ in range(places + 20)]
+        held = [watches.get(timeout=PATIENT) for _ in range(places)]
+        assert all(is_hung_up(client) for client in clients[places:])
+        with connect(server) as owner:
+            assert is_hung_up(owner)  # for now
+        for watch in held:
+            watch.time_is_up()
+        assert all(is_hung_up(client) for client in clients[:places])
+        for _ in range(places):  # all threads end, which gives their places back
+            assert server._places.acquire(timeout=PATIENT)
+        server._places.release(places)
+        assert ask(server, "/")[0].status == 200
 
 
 def test_https_with_a_certificate_of_its_own(serve, tmp_path):
@@ -263,7 +276,7 @@ def test_https_with_a_certificate_of_its_own(serve, tmp_path):
     server = serve(certificate=certificate, token="word")
     assert server.url.startswith("https://127.0.0.1:")
     trusting = ssl.create_default_context(cafile=str(certificate[0]))
-    connection = http.client.HTTPSConnection("127.0.0.1", server.server_port, timeout=30, context=trusting)
+    connection = http.client.HTTPSConnection("127.0.0.1", server.server_port, timeout=PATIENT, context=trusting)
     connection.request("GET", "/word/")
     assert connection.getresponse().status == 200
     connection.close()
@@ -300,7 +313,7 @@ def test_what_cannot_be_served_says_so(tmp_path, serve):
 
 def test_a_closed_server_answers_no_kept_connection(tmp_path):
     with serving(PageServer(resources([default_weights()], built_page(tmp_path)))) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=PATIENT)
         connection.request("GET", "/")
         assert connection.getresponse().read()
     connection.auto_open = 0
