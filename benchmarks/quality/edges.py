@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from ...runtime.compositing.levels import levels
 from ...runtime.compositing.refine import refine_alpha
-from ...runtime.geometry import Letterbox
+from ...runtime.compositing.smoothing import AlphaSmoother
 from ...runtime.metrics import IGNORE
 from ...runtime.segmenter import Segmenter
 from ...train.datasets import Source
@@ -32,7 +32,7 @@ def benchmark_edges(
     Beside them the mean absolute error of alpha (0..1): as the model gives it, with levels, and refined.
     """
     plain, refined = (score(models, sets, bar, edge_refine) for edge_refine in (False, True))
-    cost = refinement_ms(threads)
+    cost = refinement_ms(open_contestant(models[0]), threads)
     rows = []
     contestants = [(source, model) for _, source in sets for model in models]
     for before, after, (source, model) in zip(plain, refined, contestants, strict=True):
@@ -58,18 +58,21 @@ def alpha_errors(segmenter: Segmenter, source: Source) -> dict[str, float]:
     return {name: float(np.mean(errors)) for name, errors in found.items()}
 
 
-def refinement_ms(threads: int, runs: int = 40) -> float:
-    """Milliseconds that refinement takes on one frame beyond the plain resize of alpha, medians taken in turns."""
+def refinement_ms(segmenter: Segmenter, threads: int, runs: int = 40) -> float:
+    """Milliseconds that refinement takes on one frame beyond the plain resize of alpha, medians taken in turns.
+
+    As in a clip: what comes out is smoothed between frames.
+    """
     frame = cv2.resize(sample_portrait(), _FRAME[::-1])
-    box = Letterbox.fit(_FRAME, (224, 224))
-    small = cv2.GaussianBlur(np.random.default_rng(0).random((224, 224), np.float32), (0, 0), 9)
+    box, small = segmenter.small_alpha(frame)
+    steady = AlphaSmoother()
     before = cv2.getNumThreads()
     cv2.setNumThreads(threads)
     try:
         plain, refined = interleave(
             [
                 lambda: box.undo(levels(small)),
-                lambda: refine_alpha(frame, box.content(small)),
+                lambda: refine_alpha(frame, box.content(small), steady),
             ],
             runs=runs,
         )
