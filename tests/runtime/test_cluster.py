@@ -167,15 +167,17 @@ def test_videos_and_notices_come_through(two_workers, folder, tmp_path, make_onn
 
 
 def test_a_folder_that_cannot_be_written_ends_the_run(two_workers, folder, tmp_path, make_onnx, contract):
+    model = make_onnx(contract)
+
+    def opened(has_video):
+        from portraitnet.runtime import Segmenter
+
+        return Segmenter.load(model, threads=1)
+
     (tmp_path / "file").write_text("no folder")
+    job = process.Job(folder / "00.png", tmp_path / "file" / "x.png")
     with pytest.raises(OutputError, match="cannot write"):
-        list(
-            cluster.run_on_cluster(
-                [process.Job(folder / name, tmp_path / "file" / name) for name in ("00.png", "01.png")],
-                opener(make_onnx(contract), tmp_path / "log"),
-                Options(),
-            )
-        )
+        list(cluster.run_on_cluster([job], opened, Options()))
 
 
 def test_without_ray_the_extra_is_named(folder, tmp_path, make_onnx, contract, monkeypatch):
