@@ -111,7 +111,7 @@ def run_command(
         bool, typer.Option("--skip-existing", help="Keep existing results; always so in a folder that is run again.")
     ] = False,
     cluster: Annotated[
-        str, typer.Option(help="auto: on a Ray cluster, or on all cores here; or the address of one. A core a picture.")
+        str, typer.Option(help="On all cores here by Ray: auto; or the address of a Ray cluster. A core a picture.")
     ] = "",
 ) -> None:
     """Replace the background of pictures, folders and videos (frame rate, rotation, sound and tags are kept).

@@ -38,8 +38,8 @@ def run_on_cluster(
     """Do all jobs, and tell of each when it is done; the order is any.
 
     `opener` opens the model in a worker, told whether there are videos; it is pickled. `address` is that of a Ray
-    cluster, or `auto`: one that runs here, else this computer. A worker takes `threads` cores. Raises InputError when
-    there is no Ray or no cluster, and OutputError when results cannot be written.
+    cluster, or `auto`: the one that RAY_ADDRESS names, else this computer. A worker takes `threads` cores. Raises
+    InputError when there is no Ray or no cluster, and OutputError when results cannot be written.
     """
     if exists(options.background):
         options = replace(options, background=str(Path(options.background).absolute()))
@@ -81,7 +81,7 @@ def _state(job: Job) -> str:
     """Which file stands at the job's place; another one stands there once the job is done."""
     try:
         status = job.first_file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     return f"{status.st_ino} {status.st_mtime_ns}"
 
@@ -144,7 +144,10 @@ def _heard() -> Iterator[list[str]]:
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """Ray, connected; a Ray that was started for this run ends with it."""
+    address = (os.environ.get("RAY_ADDRESS") or "local") if address == "auto" else address
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
+    if address == "local":
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else it listens to the network, on Linux too
     try:
         import ray
         import ray.data
@@ -153,16 +156,13 @@ def _connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    dashboard: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, **quiet)
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **dashboard)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        if address != "auto":
-            raise InputError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}") from error
-        # Nothing but this computer can reach it.
-        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        raise InputError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}") from error
     try:
         yield ray
     finally:

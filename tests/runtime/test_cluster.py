@@ -3,6 +3,7 @@
 import collections
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -23,7 +24,7 @@ PICTURES = 24  # shares of three for two workers
 @pytest.fixture(scope="module")
 def two_workers():
     """A Ray of two cores that only this computer can reach."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     ray = pytest.importorskip("ray", reason="the ray extra is not installed")
     pytest.importorskip("ray.data", reason="the ray extra is not installed")
     if sys.platform == "win32":
@@ -34,7 +35,6 @@ def two_workers():
         address="local",
         num_cpus=2,
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
         object_store_memory=100 << 20,
         log_to_driver=False,
         runtime_env={"env_vars": {"PYTHONPATH": paths}},
@@ -167,15 +167,17 @@ def test_videos_and_notices_come_through(two_workers, folder, tmp_path, make_onn
 
 
 def test_a_folder_that_cannot_be_written_ends_the_run(two_workers, folder, tmp_path, make_onnx, contract):
+    model = make_onnx(contract)
+
+    def opened(has_video):
+        from portraitnet.runtime import Segmenter
+
+        return Segmenter.load(model, threads=1)
+
     (tmp_path / "file").write_text("no folder")
+    job = process.Job(folder / "00.png", tmp_path / "file" / "x.png")
     with pytest.raises(OutputError, match="cannot write"):
-        list(
-            cluster.run_on_cluster(
-                [process.Job(folder / "00.png", tmp_path / "file" / "x.png")],
-                opener(make_onnx(contract), tmp_path / "log"),
-                Options(),
-            )
-        )
+        list(cluster.run_on_cluster([job], opened, Options()))
 
 
 def test_without_ray_the_extra_is_named(folder, tmp_path, make_onnx, contract, monkeypatch):
@@ -187,3 +189,18 @@ def test_without_ray_the_extra_is_named(folder, tmp_path, make_onnx, contract, m
 def test_a_cluster_gets_no_opened_model(folder, tmp_path, segmenter):
     with pytest.raises(ValueError, match="open the model themselves"):
         run([folder], segmenter, tmp_path / "out", cluster="auto")
+
+
+@pytest.mark.slow
+def test_the_command_starts_a_ray_that_only_this_computer_reaches(folder, tmp_path, person, make_onnx, contract):
+    pytest.importorskip("ray", reason="the ray extra is not installed")
+    model = make_onnx(contract)
+    (folder / "05.png").write_bytes(b"rubbish")
+    command = [sys.executable, "-m", "portraitnet", "run", "in", "--out", "out", "--background", "white"]
+    command += ["--cluster", "auto", "--model", model.name, "--no-edge-refine"]
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "error: 1 of 24 files failed: in/05.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    check(tmp_path / "out", person, [number for number in range(PICTURES) if number != 5])
