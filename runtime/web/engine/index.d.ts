@@ -37,6 +37,8 @@ export interface SegmenterOptions {
   onGpu?: boolean;
   /** Hears the share of what is downloaded, 0 to 1. */
   onProgress?: (share: number) => void;
+  /** Milliseconds for one way to start before the next is tried (25 s). */
+  patience?: number;
   /** Folder of the built package, where the worker and LiteRT's files lie. */
   assets?: string;
 }

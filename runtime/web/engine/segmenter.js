@@ -4,6 +4,7 @@ import {features, waysToRun} from './features.js';
 import {Caller} from './messages.js';
 
 const PATIENCE = 25_000; // milliseconds for one way to start, once its files are here
+const LAST_PATIENCE = 10 * PATIENCE; // when no other works
 
 /** Where the worker and LiteRT's files lie, from the build (see build.mjs). */
 const ASSETS = {worker: __WORKER__, litert: __LITERT__, sizes: __SIZES__};
@@ -50,9 +51,13 @@ export class Segmenter {
 
 /**
  * Open `model` ({url, height, width, geometry}, bytes where known). Options: `onGpu` tries WebGPU first, `onProgress` hears
- * 0..1, `assets` is the folder of the built package. Throws an Error with a line to show when no way works.
+ * 0..1, `assets` is the folder of the built package, `patience` the milliseconds for one way to start; one that took
+ * longer gets more when no other works (a busy computer without a network has the files of one way alone). Throws an
+ * Error with a line to show when no way works.
  */
-export async function createSegmenter(model, {onGpu = false, onProgress = () => {}, assets = __BASE__} = {}) {
+export async function createSegmenter(
+  model, {onGpu = false, onProgress = () => {}, assets = __BASE__, patience = PATIENCE} = {},
+) {
   const base = new URL(assets, import.meta.url ?? document.baseURI).href;
   const found = await features();
   const ways = waysToRun(found, onGpu);
@@ -73,9 +78,13 @@ export async function createSegmenter(model, {onGpu = false, onProgress = () => 
   });
   checkFile(bytes, model);
   const failed = [];
-  for (const way of ways) {
+  const tries = ways.map((way) => ({way, limit: patience}));
+  for (const {way, limit} of tries) {
     const caller = new Caller(new Worker(new URL(ASSETS.worker, base)));
-    const timer = setTimeout(() => caller.end('it did not start in time'), PATIENCE);
+    const timer = setTimeout(() => {
+      caller.end('it did not start in time');
+      if (limit !== LAST_PATIENCE) tries.push({way, limit: LAST_PATIENCE});
+    }, limit);
     try {
       const {height, width, geometry} = model;
       await caller.call('open', {bytes, model: {height, width, geometry}, way, folder: runtime});

@@ -9,7 +9,7 @@ import {preferred, text, use} from './language.js';
 import {keepOffline} from './offline.js';
 
 const element = (id) => document.getElementById(id);
-const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage, #stall
+const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage, #stall, #patience
 const stages = {};
 
 let models = [];
@@ -158,7 +158,7 @@ function chooseModel() {
     };
     element('progress').hidden = false;
     try {
-      const opened = await createSegmenter(model, {onGpu, onProgress});
+      const opened = await createSegmenter(model, {onGpu, onProgress, patience: settings.patience});
       await useSegmenter(opened);
       before?.close();
       const refused = onGpu && !segmenter.way.label.startsWith('WebGPU');

@@ -101,6 +101,19 @@ def test_a_way_that_fails_gives_place_to_the_next_which_is_said(driver, address,
     browser.close()
 
 
+def test_a_way_that_is_slow_to_start_is_waited_for_when_no_other_works(driver, address, portrait):
+    browser = Chromium(driver=driver, service_workers="block")
+    browser.page.route("**/litert_wasm_internal.js", lambda route: route.abort())
+    browser.page.route("**/litert_wasm_compat_internal.js", lambda route: route.abort())
+    browser.open(f"{address}#patience=1")  # milliseconds
+    browser.wait(READY)
+    assert "2 threads, relaxed SIMD" in status(browser)
+    show(browser, portrait)
+    shown = browser.evaluate("document.getElementById('statistics').textContent")
+    assert "not 2 threads, relaxed SIMD: it did not start in time" in shown
+    browser.close()
+
+
 def test_a_browser_without_webassembly_is_told(driver, address):
     browser = Chromium(driver=driver)
     browser.page.add_init_script("delete globalThis.WebAssembly")
