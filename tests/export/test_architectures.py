@@ -26,7 +26,7 @@ from portraitnet.train.models import (
 )
 
 SIZE = (64, 64)
-ENCODER = "resnet10t"  # of few operators, for each of which converters take a tenth of a second
+ENCODER = "resnet18"  # of few operators, for each of which converters take a tenth of a second
 
 
 RIVALS = {

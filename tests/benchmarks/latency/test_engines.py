@@ -17,7 +17,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
 
 @pytest.fixture
 def small(tmp_path):
-    spec = PortraitNetSpec(encoder="resnet10t", convolution="plain")  # of few operators, to be converted soon
+    spec = PortraitNetSpec(encoder="mobilenetv2_035")
     path = tmp_path / "small.safetensors"
     save_checkpoint(path, build_model(spec).state_dict(), spec, (64, 64), {"recipe": {"name": "small"}, "step": 1})
     return path
