@@ -56,6 +56,12 @@ class Plans:
         texture = self.textures[name]
         return np.frombuffer(texture.read(), np.uint8).reshape(texture.height, texture.width, 4)[..., :3]
 
+    def alpha(self) -> np.ndarray:
+        """What was drawn as `alpha`: float32 height x width, 0..1."""
+        texture = self.textures["alpha"]
+        halves = np.frombuffer(texture.read(), np.float16)
+        return halves.reshape(texture.height, texture.width, 4)[..., 0].astype(np.float32)
+
     def _smooth(self, name: str) -> None:
         texture = self.textures[name]
         texture.repeat_x = texture.repeat_y = False
@@ -97,7 +103,25 @@ def draw_case(plans: Plans, folder: Path, case: dict[str, Any]) -> dict[str, np.
     if case["scene"] == "picture":
         plans.upload("picture", array(folder, case, "picture", *case["picture_size"], 3))
     plans.draw(plan["after"])
-    return {**drawn, "result": plans.read("result")}
+    drawn["result"] = plans.read("result")
+    if case["refine"]:
+        drawn |= draw_steady(plans, plan, np.ascontiguousarray(alpha))
+    return drawn
+
+
+def draw_steady(plans: Plans, plan: dict[str, Any], alpha: np.ndarray) -> dict[str, np.ndarray]:
+    """Alpha, 0..1, of three draws: `first`; a paler person, by itself (`second`) and after the first (`steady`)."""
+    first = plans.alpha()
+    plans.upload("raw", np.uint8(alpha * 0.93))
+    plans.draw(plan["after"])
+    second = plans.alpha()
+    plans.upload("raw", alpha)
+    plans.draw(plan["after"])
+    plans.textures["before"] = plans.textures["alpha"]
+    plans.upload("raw", np.uint8(alpha * 0.93))
+    plans.draw(plan["steady"])
+    (pace,) = (one["values"]["pace"] for one in plan["steady"]["passes"] if one["shader"] == "alpha")
+    return {"first": first, "second": second, "steady": plans.alpha(), "pace": np.array(pace)}
 
 
 def plane(folder: Path, case: dict[str, Any], name: str) -> np.ndarray:

@@ -55,6 +55,18 @@ def test_the_gpu_draws_what_python_computes(drawn, core_run, number):
     assert off.max() <= 8
 
 
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_refined_outline_follows_the_frame_before(drawn, core_run, number):
+    case = json.loads((core_run.golden / "index.json").read_text())["plans"][number]
+    found = np.load(drawn / f"{case['name']}.npz")
+    slow, tremble, motion = found["pace"]
+    change = found["second"] - found["first"]
+    share = np.clip((np.abs(change) - tremble) / (motion - tremble), 0, 1)
+    share = share * share * (3 - 2 * share)
+    assert np.abs(change).max() > tremble
+    np.testing.assert_allclose(found["steady"], found["first"] + (slow + (1 - slow) * share) * change, atol=3e-3)
+
+
 def test_a_frame_in_an_external_texture_is_drawn_upright(core_run, tmp_path):
     assert core_run.returncode == 0, core_run.output
     command = [sys.executable, str(EXTERNAL), str(core_run.golden), str(tmp_path)]

@@ -86,9 +86,10 @@ class GlPath(private val stage: GlStage, contract: ModelContract, private val en
             egl.use(null) // a model on the GPU may have left its own context current
         }
         timed(times.compositing) {
-            smoother.smooth(alpha, (nanoseconds - before) / 1e9)
+            val elapsed = (nanoseconds - before) / 1e9
+            smoother.smooth(alpha, elapsed)
             before = nanoseconds
-            frames.compose(alpha, look.background, look.refine)
+            frames.compose(alpha, look.background, look.refine, elapsed)
             encoder?.let { present(it, nanoseconds) }
             window?.let { present(it, null) }
         }

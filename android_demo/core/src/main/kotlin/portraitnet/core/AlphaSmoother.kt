@@ -19,12 +19,12 @@ class AlphaSmoother(private val size: Int) {
     /** Smooth [alpha] (0..1) in place; [elapsed] is the seconds since the last one. */
     fun smooth(alpha: FloatArray, elapsed: Double = FRAME) {
         require(alpha.size == size) { "expected $size values, got ${alpha.size}" }
-        if (!seen || elapsed <= 0 || elapsed > Constants.PAUSE) {
+        val slow = pace(elapsed)
+        if (!seen || slow == 0f) {
             alpha.copyInto(state)
             seen = true
             return
         }
-        val slow = (1 - (1 - Constants.FOLLOW).pow(elapsed / FRAME)).toFloat()
         for (i in state.indices) {
             val change = alpha[i] - state[i]
             var motion = ((abs(change) - Constants.TREMBLE) / (Constants.MOTION - Constants.TREMBLE)).coerceIn(0f, 1f)
@@ -34,7 +34,11 @@ class AlphaSmoother(private val size: Int) {
         }
     }
 
-    private companion object {
-        const val FRAME = 1.0 / Constants.FRAMES_PER_SECOND
+    companion object {
+        private const val FRAME = 1.0 / Constants.FRAMES_PER_SECOND
+
+        /** The share of a small change that arrives in [elapsed] seconds; 0 where the frame before says nothing about this one. */
+        fun pace(elapsed: Double): Float =
+            if (elapsed <= 0 || elapsed > Constants.PAUSE) 0f else (1 - (1 - Constants.FOLLOW).pow(elapsed / FRAME)).toFloat()
     }
 }

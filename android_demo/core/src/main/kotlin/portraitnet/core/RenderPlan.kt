@@ -68,8 +68,11 @@ class RenderPlan(val height: Int, val width: Int, modelHeight: Int, modelWidth: 
 
     class Plan(val targets: List<Target>, val passes: List<Pass>)
 
-    /** From `frame` and `raw` to `result`, the person before [scene]. */
-    fun after(scene: Scene, refine: Boolean): Plan {
+    /**
+     * From `frame` and `raw` to `result`, the person before [scene]. A refined outline takes over [slow] of small changes from
+     * the `alpha` of the frame before, which lies in `before` then; 0 takes it as it is (see AlphaSmoother.pace).
+     */
+    fun after(scene: Scene, refine: Boolean, slow: Float = 0f): Plan {
         val targets = ArrayList<Target>()
         val passes = ArrayList<Pass>()
         fun target(name: String, height: Int, width: Int, halfFloats: Boolean = false) =
@@ -86,11 +89,15 @@ class RenderPlan(val height: Int, val width: Int, modelHeight: Int, modelWidth: 
             passes += Pass("window", listOf("columns"), mapOf("values" to "rows"), radius + ("direction" to intArrayOf(0, 1)))
             lines = "columns"
         }
-        target("alpha", large.height, large.width)
+        target("alpha", large.height, large.width, halfFloats = refine) // bytes are too coarse to follow small changes
         val levels = if (refine) floatArrayOf(Constants.REFINE_BLACK, Constants.REFINE_WHITE) else floatArrayOf(Constants.BLACK, Constants.WHITE)
         passes += Pass(
-            "alpha", listOf("alpha"), mapOf("raw" to "raw", "lines" to lines, "picture" to "large"),
-            mapOf("refine" to refine, "levels" to levels),
+            "alpha", listOf("alpha"),
+            mapOf("raw" to "raw", "lines" to lines, "picture" to "large", "before" to if (slow > 0) "before" else "raw"),
+            mapOf(
+                "refine" to refine, "levels" to levels, "steady" to (slow > 0),
+                "pace" to floatArrayOf(slow, Constants.TREMBLE, Constants.MOTION),
+            ),
         )
         var background = "alpha" // some texture has to be bound
         var change = "alpha"

@@ -26,13 +26,15 @@ class PlanTest {
                 else -> Scene.None
             }
             val after = plan.after(scene, case.getBoolean("refine"))
+            val steady = plan.after(scene, case.getBoolean("refine"), SLOW)
             val box = plan.letterbox
             val text = JSONObject()
                 .put("box", JSONArray(listOf(box.top, box.left, box.height, box.width)))
-                .put("before", json(before)).put("after", json(after)).toString()
+                .put("before", json(before)).put("after", json(after)).put("steady", json(steady)).toString()
             Golden.write("plan-${case.getString("name")}.json", text)
             assertDrawnBeforeRead(before, setOf("luma", "first", "second"))
             assertDrawnBeforeRead(after, setOf("frame", "large", "raw", "picture"))
+            assertDrawnBeforeRead(steady, setOf("frame", "large", "raw", "picture", "before"))
         }
     }
 
@@ -127,4 +129,8 @@ class PlanTest {
     }
 
     private fun ints(case: JSONObject, key: String): List<Int> = case.getJSONArray(key).let { List(it.length()) { i -> it.getInt(i) } }
+
+    private companion object {
+        const val SLOW = 0.25f // tests/android/plan.py knows it from the plan
+    }
 }

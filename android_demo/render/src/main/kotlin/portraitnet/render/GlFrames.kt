@@ -1,6 +1,7 @@
 package portraitnet.render
 
 import java.nio.ByteBuffer
+import portraitnet.core.AlphaSmoother
 import portraitnet.core.Background
 import portraitnet.core.Crop
 import portraitnet.core.ModelContract
@@ -24,6 +25,7 @@ class GlFrames(private val renderer: GlRenderer, private val contract: ModelCont
     private val input = ByteBuffer.allocateDirect(4 * contract.height * contract.width)
     private var raw = ByteBuffer.allocateDirect(0)
     private var picture: Background.Picture? = null
+    private var refined = false // the frame before, of the same view
 
     /** The upright picture's size: height to width. */
     val size: Pair<Int, Int>? get() = plan?.let { it.height to it.width }
@@ -49,6 +51,7 @@ class GlFrames(private val renderer: GlRenderer, private val contract: ModelCont
         if (changed) {
             plan = RenderPlan(height, width, contract.height, contract.width, contract.geometry)
             view = from
+            refined = false
         }
         renderer.draw(known().before(camera))
         renderer.read("input", input)
@@ -58,8 +61,11 @@ class GlFrames(private val renderer: GlRenderer, private val contract: ModelCont
         return changed
     }
 
-    /** Draw the frame that was loaded with [alpha] (0..1, of the model's size) over [background], into the texture `result`. */
-    fun compose(alpha: FloatArray, background: Background, refine: Boolean) {
+    /**
+     * Draw the frame that was loaded with [alpha] (0..1, of the model's size) over [background], into the texture `result`. A
+     * refined outline is smoothed, [elapsed] seconds after the frame before: the picture that it is drawn to has its noise.
+     */
+    fun compose(alpha: FloatArray, background: Background, refine: Boolean, elapsed: Double) {
         val box = known().letterbox
         if (raw.capacity() != box.height * box.width) raw = ByteBuffer.allocateDirect(box.height * box.width)
         raw.rewind()
@@ -69,7 +75,9 @@ class GlFrames(private val renderer: GlRenderer, private val contract: ModelCont
         }
         raw.rewind()
         renderer.upload("raw", raw, box.height, box.width, 1)
-        renderer.draw(known().after(scene(background), refine))
+        if (refine) renderer.swap("alpha", "before")
+        renderer.draw(known().after(scene(background), refine, if (refine && refined) AlphaSmoother.pace(elapsed) else 0f))
+        refined = refine
     }
 
     /** What was composed as opaque ARGB pixels. */

@@ -69,6 +69,13 @@ class GlRenderer(assets: AssetManager) : AutoCloseable {
         check(name)
     }
 
+    /** Let the textures [first] and [second] change names. Either may not be there yet. */
+    fun swap(first: String, second: String) {
+        val (one, other) = textures.remove(first) to textures.remove(second)
+        if (one != null) textures[second] = one
+        if (other != null) textures[first] = other
+    }
+
     /** Let passes read the external texture [id] as [name]. It stays its owner's, who deletes it. */
     fun lend(name: String, id: Int) {
         lent[name] = id
