@@ -43,7 +43,15 @@ async function install() {
 }
 
 async function keep(urls) {
-  for (const url of urls) if (!(await isKept(url))) await store(url, await load(url));
+  for (const url of urls) {
+    if (await isKept(url)) continue;
+    try {
+      await store(url, await load(url));
+    } catch (error) {
+      // Without a network what was kept before does.
+      if (!(await caches.match(keyOf(url), {cacheName: CACHE}))) throw error;
+    }
+  }
 }
 
 /** Versions before 0.3 had a cache each. */
