@@ -67,6 +67,7 @@ self.addEventListener('install', (event) => {
 self.addEventListener('activate', (event) => event.waitUntil(removeOldCaches().then(() => void self.clients.claim())));
 
 self.addEventListener('message', (event) => {
+  if (event.data.activate) return event.waitUntil(self.skipWaiting());
   event.waitUntil(keep(event.data.keep).then(
     () => event.ports[0].postMessage(''),
     (error) => event.ports[0].postMessage(error.message),
