@@ -196,7 +196,9 @@ def page_command(
     engines: Annotated[str, typer.Option(help="Browsers to time.")] = "chromium,firefox,webkit",
     mediapipe: Annotated[
         Path | None,
-        typer.Option(help="selfie_segmentation_landscape.tflite of the mediapipe wheel: its web task takes turns."),
+        typer.Option(
+            help="MediaPipe's selfie_segmenter_landscape.tflite, with its metadata: its web task takes turns."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Counted rounds.")] = 7,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each contestant in a round.")] = 12,

@@ -89,7 +89,9 @@ def _time(engine: str, url: str, plan: dict[str, object]) -> list[dict[str, obje
     finally:
         browser.close()
     if found["refused"]:
-        raise InputError(f"{engine}: {found['refused'][0]['label']}: {found['refused'][0]['error']}")
+        raise InputError(
+            f"{engine}: {found['refused'][0]['label']}: {found['refused'][0]['error'].partition(' === ')[0]}"
+        )
     rows: list[dict[str, object]] = []
     for one in found["contestants"]:
         stages = {name: statistics.median(read[name] for read in one["rounds"]) for name in one["rounds"][0]}
