@@ -50,3 +50,31 @@ def test_rounds_become_rows_with_their_ratio_to_mediapipe(monkeypatch):
     assert ours["frames_per_second"] == pytest.approx(1000 / 12)
     assert (ours["times_mediapipe"], theirs["times_mediapipe"]) == (2.0, 1.0)
     assert "| firefox | nano, blur | 640x480 |" in speed.table([ours, theirs])
+
+
+@pytest.mark.parametrize(("label", "ends"), [("MediaPipe", False), ("portraitnet-nano", True)])
+def test_a_peer_that_does_not_run_in_an_engine_is_told_and_ours_is_an_error(monkeypatch, label, ends):
+    class Fake(Browser):
+        def open(self, url):
+            pass
+
+        def evaluate(self, expression):
+            times = {"model": 1.0, "compose": 1.0, "all": 2.0, "frame": 2.0}
+            ours = {"label": "nano, blur", "detail": "2 threads", "rounds": [times]}
+            refused = [{"label": label, "error": "no WebGL === trace: a.cc:1"}]
+            return {"contestants": [ours], "refused": refused, "agent": "Fake 1"} if "run" in expression else True
+
+        def close(self):
+            pass
+
+    monkeypatch.setitem(speed.ENGINES, "webkit", Fake)
+    said = []
+    monkeypatch.setattr(speed, "notice", said.append)
+    if ends:
+        with pytest.raises(InputError, match=r"^webkit: portraitnet-nano does not run: no WebGL$"):
+            speed._time("webkit", "http://127.0.0.1/", {"width": 640, "height": 480})
+        return
+    (row,) = speed._time("webkit", "http://127.0.0.1/", {"width": 640, "height": 480})
+    assert said == ["webkit: MediaPipe does not run: no WebGL"]
+    assert row["times_mediapipe"] == ""
+    assert speed.table([row])

@@ -58,6 +58,7 @@ async function mediapipe(model) {
   const task = await ImageSegmenter.createFromOptions(files, {
     baseOptions: {modelAssetPath: address(model.url), delegate: 'CPU'},
     runningMode: 'VIDEO', outputCategoryMask: false, outputConfidenceMasks: true,
+    canvas: document.createElement('canvas'), // its own is an OffscreenCanvas, which has no WebGL in every engine
   });
   const canvas = document.createElement('canvas');
   const context = canvas.getContext('2d');
@@ -96,7 +97,9 @@ async function run({models, peer, width, height, rounds, frames}) {
   const refused = [];
   const add = async (label, open) => {
     try {
-      contestants.push({...(await open()), rounds: []});
+      const contestant = await open();
+      await contestant.frame(clip[0]);
+      contestants.push({...contestant, rounds: []});
     } catch (error) {
       refused.push({label, error: String(error?.message ?? error)});
     }
