@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...runtime.errors import InputError
 from ...runtime.notices import notice
 from ...runtime.web.server import PageServer, Resource, model_address, page_files, resources
-from ..reporting.table import markdown, provenance, write_csv
+from ..reporting.table import formatted, provenance, write_csv
 from .browsers import ENGINES, missing
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 DIST = Path(__file__).parent / "dist"
 SIZES = ((480, 640), (720, 1280))
 CSV = "page.csv"
-_HEADINGS = {
-    "engine": "engine",
-    "contestant": "contestant",
-    "size": "size",
-    "frames_per_second": "frames/s",
-    "model_ms": "model ms",
-    "compose_ms": "drawing ms",
-    "times_mediapipe": "x MediaPipe",
-    "runs_as": "runs as",
+_COLUMNS = {
+    "engine": "{engine}",
+    "contestant": "{contestant}",
+    "size": "{size}",
+    "frames/s": "{frames_per_second:.1f}",
+    "model ms": "{model_ms:.0f}",
+    "drawing ms": "{compose_ms:.0f}",
+    "frames of MediaPipe's": "{ratio}",
+    "runs as": "{runs_as}",
 }
 
 
@@ -77,7 +77,8 @@ def benchmark_page(
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
     """The results as Markdown."""
-    return markdown(rows, _HEADINGS)
+    ratios = [f"{float(row['times_mediapipe']):.2f}x" if row["times_mediapipe"] else "–" for row in rows]
+    return formatted([{**row, "ratio": ratio} for row, ratio in zip(rows, ratios, strict=True)], _COLUMNS)
 
 
 def _time(engine: str, url: str, plan: dict[str, object]) -> list[dict[str, object]]:
