@@ -6,6 +6,7 @@ from portraitnet.benchmarks.latency import contestants
 from portraitnet.benchmarks.latency.contestants import gather, rival_bundles
 from portraitnet.benchmarks.latency.published import PUBLISHED_MIOU, published_spec
 from portraitnet.benchmarks.reporting import plots
+from portraitnet.runtime.errors import InputError
 from portraitnet.train.recipe import shipped_recipes
 
 
@@ -33,6 +34,24 @@ def test_a_published_network_is_timed_in_torch_too(monkeypatch, tmp_path):
         assert (torch_alone.model, torch_alone.format) == ("pspnet_mobilenetv2_cityscapes", "torch")
         assert torch_alone.contract.size == (64, 64)
         assert not torch_alone.trained
+
+
+def test_a_network_without_int8_kernels_is_timed_in_float_alone(monkeypatch):
+    """OCR's attention: XNNPACK would take its int8 file in pieces, and export refuses that."""
+    asked, said = [], []
+
+    def export(checkpoint, folder, formats, precisions, *_, **__):
+        asked.append(precisions)
+        if "int8" in precisions:
+            raise InputError("splits into 4 XNNPACK partitions")
+        folder.mkdir()
+        (folder / "model.json").write_text("{}")
+
+    monkeypatch.setattr(contestants, "export_bundle", export)
+    with rival_bundles((64, 64), ["ocr_resnet18_cityscapes"], said.append) as files:
+        assert asked == [["fp32", "int8"], ["fp32"]]
+        assert len(files) == 2
+    assert said[-1] == "float32 alone of ocr_resnet18_cityscapes: splits into 4 XNNPACK partitions"
 
 
 def test_the_plot_has_a_point_for_each_artefact(tmp_path):
