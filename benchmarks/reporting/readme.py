@@ -43,6 +43,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "latency": _measured(cost.latency, "latency_224x224"),
         "speed": cost.speed,  # a machine in each line
         "live": _measured(cost.live, "live_720p"),
+        "page": _measured(cost.page, "page"),
         "artefacts": _measured(cost.artefacts, "latency_224x224"),
         "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
         "roofline": _measured(cost.roofline, "roofline_mobile_int8"),
