@@ -54,7 +54,7 @@ async function keep(urls) {
   }
 }
 
-/** Versions before 0.3 had a cache each. */
+/** Earlier versions had a cache each. */
 async function removeOldCaches() {
   for (const name of await caches.keys()) if (name.startsWith('portraitnet-')) await caches.delete(name);
 }

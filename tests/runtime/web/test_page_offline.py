@@ -33,7 +33,7 @@ def test_the_page_works_without_a_network_and_an_upgrade_replaces_its_files(engi
         kept = browser.evaluate(KEPT)
         assert sum(name.endswith(".wasm") for name in kept) == 1
         assert sum(".tflite" in name for name in kept) == 1
-    browser.evaluate("caches.open('portraitnet-of-before')")  # versions before 0.3 had a cache each
+    browser.evaluate("caches.open('portraitnet-of-before')")  # earlier versions had a cache each
     browser.open(server.url)  # the server is gone
     browser.wait(READY)
     assert "is ready" in status(browser)
