@@ -77,5 +77,5 @@ def kernels() -> Kernels:
     library = find_library()
     try:
         return CompiledKernels(library) if library else PlainKernels()
-    except OSError:  # compiled for another machine or C library
+    except (OSError, AttributeError):  # compiled for another machine or C library; or from an earlier version's source
         return PlainKernels()

@@ -160,6 +160,14 @@ def test_without_a_library_that_loads_opencv_does_the_work(monkeypatch, tmp_path
         assert kernels.__wrapped__().name == "opencv"
 
 
+def test_a_library_of_an_earlier_version_gives_place_to_opencv(library, monkeypatch, tmp_path):
+    """An editable installation keeps its library when new sources come."""
+    (tmp_path / "old.c").write_text("void blend(void) {}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", tmp_path / "old.c", "-o", tmp_path / "old.so"], check=True)
+    monkeypatch.setattr("portraitnet.runtime.compositing.kernels.find_library", lambda: tmp_path / "old.so")
+    assert kernels.__wrapped__().name == "opencv"
+
+
 def test_an_installation_with_a_compiler_has_the_library(library, tmp_path):
     """What setup.py declares is built to the name that is looked for."""
     root = compiled._FOLDER.parent.parent
