@@ -42,11 +42,12 @@ async function ours(model, background) {
   let drawn = null;
   view.onDrawn = (facts) => (drawn = facts.times);
   const frame = async (bitmap) => {
-    await view.show(bitmap);
+    await view.frame(await createImageBitmap(bitmap)); // a frame is taken over, and the clip is needed again
     return drawn;
   };
   const label = `${model.name}, ${background.kind}`;
-  return {label, detail: `${segmenter.way.label}; ${view.abilities.kind} on the ${view.abilities.place}`, frame, close: () => segmenter.close()};
+  const detail = () => `${segmenter.way.label}; ${view.abilities.kind} on the ${view.abilities.place}`;
+  return {label, detail, frame, close: () => segmenter.close()};
 }
 
 /** MediaPipe's web task, composed as its samples do: the mask into a canvas, the person over a colour. */
@@ -87,7 +88,7 @@ async function mediapipe(model) {
     result.close();
     return {model: inferred - began, compose: performance.now() - inferred, all: performance.now() - began};
   };
-  return {label: `MediaPipe ${model.name}`, detail: 'tasks-vision, CPU delegate, 2D canvas', frame, close: () => task.close()};
+  return {label: `MediaPipe ${model.name}`, detail: () => 'tasks-vision, CPU delegate, 2D canvas', frame, close: () => task.close()};
 }
 
 /** Rounds in which every contestant draws the same frames; gives [{label, detail, rounds: [{all, model, compose}]}]. */
@@ -121,7 +122,8 @@ async function run({models, peer, width, height, rounds, frames}) {
     element('status').textContent = `${round} of ${rounds}`;
   }
   contestants.forEach((one) => one.close());
-  return {contestants: contestants.map(({label, detail, rounds: read}) => ({label, detail, rounds: read})), refused, agent: navigator.userAgent};
+  const read = contestants.map(({label, detail, rounds}) => ({label, detail: detail(), rounds}));
+  return {contestants: read, refused, agent: navigator.userAgent};
 }
 
 window.speed = {run};

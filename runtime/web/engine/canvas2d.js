@@ -1,99 +1,184 @@
-// Without WebGL2: the browser's own compositing. It offers a blur only where the browser really blurs.
+// The person before another background by the browser's 2D canvas: where there is no WebGL2, and for moving pictures where
+// WebGL2 runs on the processor. Alpha is soft and levelled, the blur without halo; edges and colours stay as they are.
 
 import constants from '../../constants.json';
 import {cover} from './letterbox.js';
+import {blurBackground} from './soft.js';
 
-const {levels, geometry} = constants;
+const {levels, geometry, blur} = constants;
 const PAD = `rgb(${geometry.pad} ${geometry.pad} ${geometry.pad})`;
+const BLURRED = 320; // longest side, in pixels, of what is blurred
 
-/** Whether `filter` blurs: WebKit takes the setting without a word and draws all the same. */
-function blursHere() {
-  const canvas = new OffscreenCanvas(9, 9);
-  const context = canvas.getContext('2d');
-  context.fillRect(0, 0, 4, 9);
-  const second = new OffscreenCanvas(9, 9).getContext('2d', {willReadFrequently: true});
-  second.filter = 'blur(2px)';
-  second.drawImage(canvas, 0, 0);
-  const alpha = second.getImageData(5, 4, 1, 1).data[3];
-  return alpha > 8 && alpha < 247;
+/** Alpha of the model -> a pixel of the mask: levelled alpha in the highest byte. */
+const MASK = Uint32Array.from({length: 256}, (_, alpha) => {
+  const share = (alpha / 255 - levels.black) / (levels.white - levels.black);
+  return (Math.round(255 * Math.min(1, Math.max(0, share))) << 24) >>> 0;
+});
+
+/** A canvas with its context; `read` says that its pixels are read, so that it stays in the processor's memory. */
+class Sheet {
+  constructor(read = true) {
+    this.canvas = new OffscreenCanvas(1, 1);
+    this.context = this.canvas.getContext('2d', {willReadFrequently: read});
+  }
+
+  /** The context, of a canvas that now has this size. */
+  sized(height, width) {
+    const {canvas, context} = this;
+    if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, {height, width});
+    context.imageSmoothingQuality = 'low'; // bilinear; changing the size resets it
+    return context;
+  }
+
+  pixels() {
+    return this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
+  }
 }
 
 export class CanvasCompositor {
   kind = 'Canvas 2D';
   lost = false;
+  software = false;
   largest = 4096;
 
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext('2d');
     if (!this.context) throw new Error('no 2D canvas');
-    this.capabilities = {blur: blursHere(), refine: false, ownColours: false, wrap: false};
-    [this.frame, this.mask, this.person, this.input] = Array.from({length: 4}, () => new OffscreenCanvas(1, 1));
+    this.capabilities = {blur: true, refine: false, ownColours: false, wrap: false};
+    this.sheets = {};
   }
 
-  load(source, height, width) {
-    for (const canvas of [this.frame, this.person, this.canvas]) {
-      if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, {height, width});
+  #sheet(name) {
+    return (this.sheets[name] ??= new Sheet());
+  }
+
+  /** Take a drawable of height x width as the picture that comes next; with `moving` it need not be kept for another drawing. */
+  load(source, height, width, moving = false) {
+    Object.assign(this, {height, width});
+    // Videos go on while the model works, and frames of cameras are converted each time that they are drawn.
+    if (moving && source instanceof ImageBitmap) this.source = source;
+    else {
+      const context = this.#sheet('frame').sized(height, width);
+      context.globalCompositeOperation = 'copy';
+      context.drawImage(source, 0, 0, width, height);
+      this.source = context.canvas;
     }
-    this.frame.getContext('2d').drawImage(source, 0, 0, width, height);
+    this.halves = [{drawable: this.source, height, width}];
   }
 
+  /** Draw the loaded picture smaller, into a part of a context. By halves first: one bilinear step would skip pixels. */
+  #shrink(context, left, top, width, height) {
+    let level = 0;
+    for (let last = this.halves[0]; last.height >= 2 * height && last.width >= 2 * width; last = this.halves[level]) {
+      level++;
+      if (this.halves[level]) continue;
+      const [tall, wide] = [last.height >> 1, last.width >> 1];
+      const half = this.#sheet(`half ${level}`).sized(tall, wide);
+      half.globalCompositeOperation = 'copy';
+      half.drawImage(last.drawable, 0, 0, wide, tall);
+      this.halves[level] = {drawable: half.canvas, height: tall, width: wide};
+    }
+    context.drawImage(this.halves[level].drawable, left, top, width, height);
+  }
+
+  /** The loaded picture as a model's input: RGBA bytes height x width x 4 with the picture in `box`. */
   modelInput(height, width, box) {
-    Object.assign(this.input, {height, width});
-    const context = this.input.getContext('2d', {willReadFrequently: true});
+    const input = this.#sheet('input');
+    const context = input.sized(height, width);
     context.fillStyle = PAD;
     context.fillRect(0, 0, width, height);
-    context.imageSmoothingQuality = 'high';
-    context.drawImage(this.frame, box.left, box.top, box.width, box.height);
-    return new Uint8Array(context.getImageData(0, 0, width, height).data.buffer);
+    this.#shrink(context, box.left, box.top, box.width, box.height);
+    return input.pixels().data;
   }
 
   setPicture(source, height, width) {
-    this.picture = null;
-    if (!source) return;
-    this.picture = new OffscreenCanvas(width, height);
-    this.picture.getContext('2d').drawImage(source, 0, 0, width, height);
+    this.picture = source ? {source, height, width} : null;
+    this.covered = null;
   }
 
-  compose(alpha, modelWidth, box, {background, mirror = false}) {
-    const {height, width} = this.frame;
-    Object.assign(this.mask, {height: box.height, width: box.width});
-    const mask = this.mask.getContext('2d');
-    const image = mask.createImageData(box.width, box.height);
-    for (let i = 0, y = 0; y < box.height; y++) {
-      for (let x = 0; x < box.width; x++, i += 4) {
-        const value = alpha[(box.top + y) * modelWidth + box.left + x] / 255;
-        image.data[i + 3] = (255 * (value - levels.black)) / (levels.white - levels.black);
-      }
-    }
-    mask.putImageData(image, 0, 0);
-    const cut = this.person.getContext('2d');
-    cut.globalCompositeOperation = 'copy';
-    cut.imageSmoothingQuality = 'high';
-    cut.drawImage(this.mask, 0, 0, width, height);
-    cut.globalCompositeOperation = 'source-in';
-    cut.drawImage(this.frame, 0, 0);
-
-    const {context} = this;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, width, height);
-    if (background.kind === 'picture' && this.picture) {
-      const part = cover(this.picture.height, this.picture.width, height, width);
-      context.drawImage(this.picture, part.left, part.top, part.width, part.height, 0, 0, width, height);
-    } else if (background.kind !== 'none' && (background.kind !== 'blur' || !this.capabilities.blur)) {
-      context.fillStyle = `rgb(${(background.rgb ?? [0.3, 0.3, 0.3]).map((value) => 255 * value).join(' ')})`;
+  /** As GlCompositor.compose; `refine` and `wrap` are not to be had here. */
+  compose(alpha, modelWidth, box, {background, mirror = false, split = 0}) {
+    const {canvas, context, source, height, width} = this;
+    if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, {height, width});
+    const mask = this.#mask(alpha, modelWidth, box);
+    const [plain, mirrored] = [[1, 0, 0, 1, 0, 0], [-1, 0, 0, 1, width, 0]];
+    context.imageSmoothingQuality = 'low';
+    context.setTransform(...(mirror ? mirrored : plain));
+    context.globalCompositeOperation = 'copy';
+    context.drawImage(mask, 0, 0, width, height);
+    context.globalCompositeOperation = 'source-in';
+    context.drawImage(source, 0, 0, width, height);
+    context.globalCompositeOperation = 'destination-over';
+    if (background.kind === 'blur') {
+      context.drawImage(this.#blurred(mask, background.strength ?? blur.default), 0, 0, width, height);
+    } else if (background.kind === 'picture' && this.picture) {
+      context.setTransform(...plain);
+      context.drawImage(this.#covered(), 0, 0);
+    } else if (background.kind !== 'none') {
+      context.setTransform(...plain);
+      context.fillStyle = `rgb(${(background.rgb ?? [0, 0, 0]).map((value) => 255 * value).join(' ')})`;
       context.fillRect(0, 0, width, height);
     }
-    if (mirror) context.setTransform(-1, 0, 0, 1, width, 0);
-    if (background.kind === 'blur' && this.capabilities.blur) {
-      const sigma = ((background.strength ?? constants.blur.default) / 100) * Math.max(height, width);
-      context.filter = `blur(${sigma}px)`;
-      // Drawn thrice, each less transparent: at the border the filter mixes in what lies beyond it, nothing.
-      for (let i = 0; i < 3; i++) context.drawImage(this.frame, 0, 0);
-      context.filter = 'none';
-    }
-    context.drawImage(this.person, 0, 0);
+    context.globalCompositeOperation = 'source-over';
+    if (split <= 0) return;
+    context.save();
+    context.setTransform(...plain);
+    context.beginPath();
+    context.rect(0, 0, split * width, height);
+    context.clip();
+    context.setTransform(...(mirror ? mirrored : plain));
+    context.drawImage(source, 0, 0, width, height);
+    context.restore();
   }
 
-  finish() {}
+  /** Wait until it is drawn: for timing only. */
+  finish() {
+    this.context.getImageData(0, 0, 1, 1);
+  }
+
+  /** A canvas of the box's size whose alpha is the person's, levelled. */
+  #mask(alpha, modelWidth, box) {
+    const context = this.#sheet('mask').sized(box.height, box.width);
+    if (this.image?.width !== box.width || this.image.height !== box.height) {
+      this.image = context.createImageData(box.width, box.height);
+    }
+    const pixels = new Uint32Array(this.image.data.buffer);
+    for (let i = 0, y = 0; y < box.height; y++) {
+      const row = (box.top + y) * modelWidth + box.left;
+      for (let x = 0; x < box.width; x++) pixels[i++] = MASK[alpha[row + x]];
+    }
+    context.putImageData(this.image, 0, 0);
+    return context.canvas;
+  }
+
+  #blurred(mask, strength) {
+    const longest = Math.max(this.height, this.width);
+    const wanted = (strength / 100) * longest;
+    const factor = Math.max(1, Math.floor(wanted / blur.pixels), longest / BLURRED);
+    const [height, width] = [this.height, this.width].map((side) => Math.max(1, Math.floor(side / factor)));
+    const [room, share] = [this.#sheet('room'), this.#sheet('share')];
+    const context = room.sized(height, width);
+    context.globalCompositeOperation = 'copy';
+    this.#shrink(context, 0, 0, width, height);
+    const shares = share.sized(height, width);
+    shares.globalCompositeOperation = 'copy';
+    shares.drawImage(mask, 0, 0, width, height);
+    const image = room.pixels();
+    blurBackground(image.data, share.pixels().data, height, width, Math.max(wanted / factor, 1e-3));
+    context.putImageData(image, 0, 0);
+    return room.canvas;
+  }
+
+  /** The background picture at the result's size, which it covers. */
+  #covered() {
+    const {height, width, picture} = this;
+    if (this.covered?.height === height && this.covered.width === width) return this.covered;
+    const part = cover(picture.height, picture.width, height, width);
+    const context = this.#sheet('covered').sized(height, width);
+    context.imageSmoothingQuality = 'high';
+    context.globalCompositeOperation = 'copy';
+    context.drawImage(picture.source, part.left, part.top, part.width, part.height, 0, 0, width, height);
+    return (this.covered = context.canvas);
+  }
 }

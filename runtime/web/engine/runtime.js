@@ -1,6 +1,7 @@
 // A .tflite of this project in LiteRT.js: pixels in, alpha at the model's size out. Runs in the worker.
 
 import * as LiteRt from '@litertjs/core';
+import {withoutHalves} from './weights.js';
 
 export class Model {
   /** Load LiteRT from `folder` and compile `bytes` in one way (see features.js). Throws when that way fails here. */
@@ -11,7 +12,8 @@ export class Model {
     await LiteRt.loadLiteRt(way.threads > 1 ? folder : script, {threads: way.threads > 1});
     const onGpu = way.accelerator === 'webgpu';
     const options = onGpu ? {gpuOptions: {precision: way.precision}} : {cpuOptions: {numThreads: way.threads}};
-    const compiled = await LiteRt.loadAndCompile(bytes, {accelerator: way.accelerator, ...options});
+    const file = onGpu ? bytes : withoutHalves(bytes);
+    const compiled = await LiteRt.loadAndCompile(file, {accelerator: way.accelerator, ...options});
     if (onGpu && !(compiled.isFullyAccelerated && compiled.options.accelerator === 'webgpu')) {
       throw new Error('this model does not run on the GPU');
     }
@@ -31,6 +33,11 @@ export class Model {
     this.pixels = new (input.dtype === 'uint8' ? Uint8Array : Float32Array)(3 * height * width);
   }
 
+  /** Whether all of it runs in XNNPACK's kernels or on the GPU; int8 files have a step outside at either end. */
+  get whole() {
+    return this.compiled.isFullyAccelerated;
+  }
+
   /** Alpha (Float32Array height x width, 0..1) of RGBA bytes height x width. */
   async alpha(rgba) {
     const {pixels} = this;
@@ -41,11 +48,12 @@ export class Model {
     }
     const input = new LiteRt.Tensor(pixels, [1, this.height, this.width, 3]);
     const [output] = await this.compiled.run(input);
-    const scores = await output.data();
-    // int8 files give bytes, in which certain is 255.
-    const alpha = scores instanceof Float32Array ? Float32Array.from(scores) : Float32Array.from(scores, (v) => v / 255);
+    const scores = await output.data(); // a copy
     output.delete();
     input.delete();
+    if (scores instanceof Float32Array) return scores;
+    const alpha = new Float32Array(scores.length);
+    for (let i = 0; i < alpha.length; i++) alpha[i] = scores[i] / 255; // int8 files give bytes, in which certain is 255
     return alpha;
   }
 }

@@ -32,9 +32,9 @@ function checkFile(bytes, model) {
 }
 
 export class Segmenter {
-  constructor(caller, model, way, found, failed) {
-    /** `way` is how it runs; `failed` are the ways that were tried before it, with their errors. */
-    Object.assign(this, {caller, model, way, features: found, failed});
+  constructor(caller, model, way, found, failed, whole) {
+    /** `way` is how it runs, `whole` whether fast kernels do all; `failed` are the ways tried before, with their errors. */
+    Object.assign(this, {caller, model, way, features: found, failed, whole});
   }
 
   /** Alpha (Float32Array model height x width, 0..1) of RGBA bytes of that size. */
@@ -87,8 +87,8 @@ export async function createSegmenter(
     }, limit);
     try {
       const {height, width, geometry} = model;
-      await caller.call('open', {bytes, model: {height, width, geometry}, way, folder: runtime});
-      return new Segmenter(caller, model, way, found, failed);
+      const {whole} = await caller.call('open', {bytes, model: {height, width, geometry}, way, folder: runtime});
+      return new Segmenter(caller, model, way, found, failed, whole);
     } catch (error) {
       caller.end();
       failed.push({way: way.label, error: error.message});

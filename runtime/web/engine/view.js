@@ -26,9 +26,9 @@ class WorkerPainter {
     return this.caller.call('look', look);
   }
 
-  async draw(source, height, width, seconds, smooth) {
+  async draw(source, height, width, seconds, moving) {
     const bitmap = source instanceof ImageBitmap || !source ? source : await createImageBitmap(source);
-    const message = {source: bitmap, height, width, seconds, smooth};
+    const message = {source: bitmap, height, width, seconds, moving};
     return this.show(await this.caller.call('draw', message, bitmap ? [bitmap] : []));
   }
 
@@ -62,11 +62,12 @@ class PagePainter {
     this.wanted = look;
   }
 
-  async draw(source, height, width, seconds, smooth) {
+  async draw(source, height, width, seconds, moving) {
     const {renderer, wanted} = this;
     const elapsed = seconds - this.last;
     if (source) this.last = seconds;
-    const drawn = await renderer.draw(source, height, width, {...wanted, smooth: wanted.smooth && smooth, elapsed});
+    const smooth = wanted.smooth && moving;
+    const drawn = await renderer.draw(source, height, width, {...wanted, moving, smooth, elapsed});
     const {canvas} = this.context;
     const {canvas: drawing} = renderer;
     if (canvas.width !== drawing.width || canvas.height !== drawing.height) {
@@ -186,6 +187,11 @@ export class View {
       source.drawn = true;
       return drawn;
     });
+  }
+
+  /** Draw one frame of a stream that is the caller's: an ImageBitmap, which is taken over. `seconds` is its time. */
+  async frame(source, seconds = performance.now() / 1000) {
+    await this.#serialize(() => this.painter.draw(source, source.height, source.width, seconds, true));
   }
 
   /** Show a video element as it plays; each frame is drawn with the alpha that belongs to it, the newest frame wins. */

@@ -18,6 +18,7 @@ const actions = {
   async open({bytes, model: described, way, folder}) {
     model = await Model.open(new Uint8Array(bytes), described, way, folder);
     facts = described;
+    return {whole: model.whole};
   },
 
   /** Alpha of RGBA bytes, for those who draw themselves. */
@@ -50,8 +51,8 @@ const actions = {
   },
 
   /** Draw one picture, an ImageBitmap that is closed after; without one, the last again. */
-  async draw({source, height, width, seconds, smooth}) {
-    const drawn = await draw(source, height, width, seconds, smooth);
+  async draw({source, height, width, seconds, moving}) {
+    const drawn = await draw(source, height, width, seconds, moving);
     source?.close();
     return {result: drawn, transfer: [drawn.bitmap]};
   },
@@ -70,12 +71,12 @@ const actions = {
   },
 };
 
-async function draw(source, height, width, seconds, smooth) {
+async function draw(source, height, width, seconds, moving) {
   busy = true;
   try {
     const elapsed = seconds - lastFrame;
     if (source) lastFrame = seconds;
-    const drawn = await renderer.draw(source, height, width, {...look, smooth: look.smooth && smooth, elapsed});
+    const drawn = await renderer.draw(source, height, width, {...look, moving, smooth: look.smooth && moving, elapsed});
     const {recovered, abilities} = renderer;
     return {...drawn, recovered, abilities, bitmap: renderer.canvas.transferToImageBitmap()};
   } finally {
