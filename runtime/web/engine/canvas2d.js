@@ -7,7 +7,8 @@ import {blurBackground} from './soft.js';
 
 const {levels, geometry, blur} = constants;
 const PAD = `rgb(${geometry.pad} ${geometry.pad} ${geometry.pad})`;
-const BLURRED = 320; // longest side, in pixels, of what is blurred
+const BLURRED = 256; // longest side, in pixels, of what is blurred
+const PIXELS = 2; // of it, for the blur's sigma: WebGL2 takes more, which nobody sees
 
 /** Alpha of the model -> a pixel of the mask: levelled alpha in the highest byte. */
 const MASK = Uint32Array.from({length: 256}, (_, alpha) => {
@@ -43,7 +44,8 @@ export class CanvasCompositor {
 
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext('2d');
+    // In the processor's memory: a browser that draws 2D by a GPU that is none is slower still.
+    this.context = canvas.getContext('2d', {willReadFrequently: true});
     if (!this.context) throw new Error('no 2D canvas');
     this.capabilities = {blur: true, refine: false, ownColours: false, wrap: false};
     this.sheets = {};
@@ -102,33 +104,39 @@ export class CanvasCompositor {
     const {canvas, context, source, height, width} = this;
     if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, {height, width});
     const mask = this.#mask(alpha, modelWidth, box);
-    const [plain, mirrored] = [[1, 0, 0, 1, 0, 0], [-1, 0, 0, 1, width, 0]];
+    const picture = background.kind === 'picture' && this.picture;
+    const turned = mirror ? [-1, 0, 0, 1, width, 0] : [1, 0, 0, 1, 0, 0];
     context.imageSmoothingQuality = 'low';
-    context.setTransform(...(mirror ? mirrored : plain));
+    context.setTransform(...turned);
     context.globalCompositeOperation = 'copy';
-    context.drawImage(mask, 0, 0, width, height);
-    context.globalCompositeOperation = 'source-in';
-    context.drawImage(source, 0, 0, width, height);
-    context.globalCompositeOperation = 'destination-over';
-    if (background.kind === 'blur') {
-      context.drawImage(this.#blurred(mask, background.strength ?? blur.default), 0, 0, width, height);
-    } else if (background.kind === 'picture' && this.picture) {
-      context.setTransform(...plain);
-      context.drawImage(this.#covered(), 0, 0);
-    } else if (background.kind !== 'none') {
-      context.setTransform(...plain);
-      context.fillStyle = `rgb(${(background.rgb ?? [0, 0, 0]).map((value) => 255 * value).join(' ')})`;
-      context.fillRect(0, 0, width, height);
+    if (picture || background.kind === 'none') {
+      context.drawImage(mask, 0, 0, width, height);
+      context.globalCompositeOperation = 'source-in';
+      context.drawImage(source, 0, 0, width, height);
+      context.resetTransform();
+      context.globalCompositeOperation = 'destination-over';
+      if (picture) context.drawImage(this.#covered(), 0, 0);
+    } else {
+      // What is smooth is drawn over the picture in one go, at the mask's size and with holes for the person: each step
+      // over the whole picture takes milliseconds.
+      context.drawImage(source, 0, 0, width, height);
+      context.globalCompositeOperation = 'source-over';
+      context.drawImage(this.#veil(mask, background), 0, 0, width, height);
     }
-    context.globalCompositeOperation = 'source-over';
-    if (split <= 0) return;
+    if (split > 0) this.#showSource(split, turned);
+  }
+
+  /** Left of a share of the width: the picture as it was. */
+  #showSource(split, turned) {
+    const {context, height, width} = this;
     context.save();
-    context.setTransform(...plain);
+    context.resetTransform();
     context.beginPath();
     context.rect(0, 0, split * width, height);
     context.clip();
-    context.setTransform(...(mirror ? mirrored : plain));
-    context.drawImage(source, 0, 0, width, height);
+    context.setTransform(...turned);
+    context.globalCompositeOperation = 'source-over';
+    context.drawImage(this.source, 0, 0, width, height);
     context.restore();
   }
 
@@ -152,10 +160,26 @@ export class CanvasCompositor {
     return context.canvas;
   }
 
+  /** A colour or the blurred room, transparent where the person is: a canvas of the mask's size. */
+  #veil(mask, background) {
+    const {height, width} = mask;
+    const context = this.#sheet('veil').sized(height, width);
+    context.globalCompositeOperation = 'copy';
+    if (background.kind === 'blur') {
+      context.drawImage(this.#blurred(mask, background.strength ?? blur.default), 0, 0, width, height);
+    } else {
+      context.fillStyle = `rgb(${(background.rgb ?? [0, 0, 0]).map((value) => 255 * value).join(' ')})`;
+      context.fillRect(0, 0, width, height);
+    }
+    context.globalCompositeOperation = 'destination-out';
+    context.drawImage(mask, 0, 0);
+    return context.canvas;
+  }
+
   #blurred(mask, strength) {
     const longest = Math.max(this.height, this.width);
     const wanted = (strength / 100) * longest;
-    const factor = Math.max(1, Math.floor(wanted / blur.pixels), longest / BLURRED);
+    const factor = Math.max(1, Math.floor(wanted / PIXELS), longest / BLURRED);
     const [height, width] = [this.height, this.width].map((side) => Math.max(1, Math.floor(side / factor)));
     const [room, share] = [this.#sheet('room'), this.#sheet('share')];
     const context = room.sized(height, width);

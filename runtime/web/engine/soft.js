@@ -28,25 +28,39 @@ function blurLines(values, lines, beside, length, next, sigma) {
     for (let i = 0; i < whole; i++) {
       const place = Math.abs(i - margin); // mirrored at the border
       const from = start + next * Math.min(Math.max(last - Math.abs(last - place), 0), last);
-      for (let c = 0; c < 4; c++) line[4 * i + c] = values[from + c];
+      line[4 * i] = values[from];
+      line[4 * i + 1] = values[from + 1];
+      line[4 * i + 2] = values[from + 2];
+      line[4 * i + 3] = values[from + 3];
     }
     let [source, target] = [line, mean];
     for (let pass = 1; pass <= PASSES; pass++) {
       const first = pass * (radius + 1);
-      for (let c = 0; c < 4; c++) {
-        let sum = 0;
-        for (let i = first - radius; i <= first + radius; i++) sum += source[4 * i + c];
-        const end = 4 * (whole - first) + c;
-        const [before, after] = [4 * (radius + 1), 4 * (radius + 1)];
-        for (let at = 4 * first + c; at < end; at += 4) {
-          target[at] = share * (sum + edge * (source[at - before] + source[at + after]));
-          sum += source[at + after] - source[at - before + 4];
-        }
+      const [reach, end] = [4 * (radius + 1), 4 * (whole - first)];
+      let [red, green, blue, weight] = [0, 0, 0, 0];
+      for (let at = 4 * (first - radius); at < 4 * (first + radius + 1); at += 4) {
+        red += source[at];
+        green += source[at + 1];
+        blue += source[at + 2];
+        weight += source[at + 3];
+      }
+      for (let at = 4 * first, left = at - reach, right = at + reach; at < end; at += 4, left += 4, right += 4) {
+        target[at] = share * (red + edge * (source[left] + source[right]));
+        target[at + 1] = share * (green + edge * (source[left + 1] + source[right + 1]));
+        target[at + 2] = share * (blue + edge * (source[left + 2] + source[right + 2]));
+        target[at + 3] = share * (weight + edge * (source[left + 3] + source[right + 3]));
+        red += source[right] - source[left + 4];
+        green += source[right + 1] - source[left + 5];
+        blue += source[right + 2] - source[left + 6];
+        weight += source[right + 3] - source[left + 7];
       }
       [source, target] = [target, source];
     }
-    for (let i = 0; i < length; i++) {
-      for (let c = 0; c < 4; c++) values[start + next * i + c] = source[4 * (margin + i) + c];
+    for (let i = 0, to = start, from = 4 * margin; i < length; i++, to += next, from += 4) {
+      values[to] = source[from];
+      values[to + 1] = source[from + 1];
+      values[to + 2] = source[from + 2];
+      values[to + 3] = source[from + 3];
     }
   }
 }
