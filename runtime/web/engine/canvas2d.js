@@ -7,8 +7,7 @@ import {blurBackground} from './soft.js';
 
 const {levels, geometry, blur} = constants;
 const PAD = `rgb(${geometry.pad} ${geometry.pad} ${geometry.pad})`;
-const BLURRED = 256; // longest side, in pixels, of what is blurred
-const PIXELS = 2; // of it, for the blur's sigma: WebGL2 takes more, which nobody sees
+const BLURRED = 320; // longest side, in pixels, of what is blurred
 
 /** Alpha of the model -> a pixel of the mask: levelled alpha in the highest byte. */
 const MASK = Uint32Array.from({length: 256}, (_, alpha) => {
@@ -47,7 +46,7 @@ export class CanvasCompositor {
     // In the processor's memory: a browser that draws 2D by a GPU that is none is slower still.
     this.context = canvas.getContext('2d', {willReadFrequently: true});
     if (!this.context) throw new Error('no 2D canvas');
-    this.capabilities = {blur: true, refine: false, ownColours: false, wrap: false};
+    this.capabilities = {refine: false, ownColours: false, wrap: false};
     this.sheets = {};
   }
 
@@ -66,22 +65,19 @@ export class CanvasCompositor {
       context.drawImage(source, 0, 0, width, height);
       this.source = context.canvas;
     }
-    this.halves = [{drawable: this.source, height, width}];
+    this.halves = [{drawable: this.source, height, width}]; // by how often it was halved
   }
 
-  /** Draw the loaded picture smaller, into a part of a context. By halves first: one bilinear step would skip pixels. */
-  #shrink(context, left, top, width, height) {
-    let level = 0;
-    for (let last = this.halves[0]; last.height >= 2 * height && last.width >= 2 * width; last = this.halves[level]) {
-      level++;
-      if (this.halves[level]) continue;
-      const [tall, wide] = [last.height >> 1, last.width >> 1];
-      const half = this.#sheet(`half ${level}`).sized(tall, wide);
-      half.globalCompositeOperation = 'copy';
-      half.drawImage(last.drawable, 0, 0, wide, tall);
-      this.halves[level] = {drawable: half.canvas, height: tall, width: wide};
-    }
-    context.drawImage(this.halves[level].drawable, left, top, width, height);
+  /** The loaded picture, halved so many times: {drawable, height, width, sheet}. Two bilinear pixels in one skip nothing. */
+  #halved(times) {
+    if (this.halves[times]) return this.halves[times];
+    const before = this.#halved(times - 1);
+    const [height, width] = [before.height, before.width].map((side) => Math.max(1, side >> 1));
+    const sheet = this.#sheet(`half ${times}`);
+    const context = sheet.sized(height, width);
+    context.globalCompositeOperation = 'copy';
+    context.drawImage(before.drawable, 0, 0, width, height);
+    return (this.halves[times] = {drawable: sheet.canvas, height, width, sheet});
   }
 
   /** The loaded picture as a model's input: RGBA bytes height x width x 4 with the picture in `box`. */
@@ -90,7 +86,8 @@ export class CanvasCompositor {
     const context = input.sized(height, width);
     context.fillStyle = PAD;
     context.fillRect(0, 0, width, height);
-    this.#shrink(context, box.left, box.top, box.width, box.height);
+    const times = Math.floor(Math.log2(Math.min(this.height / box.height, this.width / box.width)));
+    context.drawImage(this.#halved(Math.max(0, times)).drawable, box.left, box.top, box.width, box.height);
     return input.pixels().data;
   }
 
@@ -179,18 +176,16 @@ export class CanvasCompositor {
   #blurred(mask, strength) {
     const longest = Math.max(this.height, this.width);
     const wanted = (strength / 100) * longest;
-    const factor = Math.max(1, Math.floor(wanted / PIXELS), longest / BLURRED);
-    const [height, width] = [this.height, this.width].map((side) => Math.max(1, Math.floor(side / factor)));
-    const [room, share] = [this.#sheet('room'), this.#sheet('share')];
-    const context = room.sized(height, width);
+    const times = Math.max(1, Math.floor(Math.log2(wanted / blur.pixels)), Math.ceil(Math.log2(longest / BLURRED)));
+    const {height, width, sheet} = this.#halved(times);
+    const share = this.#sheet('share');
+    const context = share.sized(height, width);
     context.globalCompositeOperation = 'copy';
-    this.#shrink(context, 0, 0, width, height);
-    const shares = share.sized(height, width);
-    shares.globalCompositeOperation = 'copy';
-    shares.drawImage(mask, 0, 0, width, height);
-    const image = room.pixels();
-    blurBackground(image.data, share.pixels().data, height, width, Math.max(wanted / factor, 1e-3));
-    context.putImageData(image, 0, 0);
+    context.drawImage(mask, 0, 0, width, height);
+    const image = sheet.pixels();
+    blurBackground(image.data, share.pixels().data, height, width, Math.max(wanted / 2 ** times, 1e-3));
+    const room = this.#sheet('room');
+    room.sized(height, width).putImageData(image, 0, 0);
     return room.canvas;
   }
 

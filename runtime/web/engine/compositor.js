@@ -40,7 +40,7 @@ export class GlCompositor {
     this.picture = null; // the background that was set, and the part of it that covers the result
     this.targets = {};
     // Edges and outline colours need more than bytes between the passes; every GPU of these years has it.
-    this.capabilities = {blur: true, refine: this.glsl.halfFloats, ownColours: this.glsl.halfFloats, wrap: true};
+    this.capabilities = {refine: this.glsl.halfFloats, ownColours: this.glsl.halfFloats, wrap: true};
   }
 
   get lost() {

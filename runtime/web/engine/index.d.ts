@@ -47,6 +47,8 @@ export interface Segmenter {
   readonly model: ModelFacts;
   readonly way: Way;
   readonly features: Features;
+  /** Whether fast kernels run the whole model; int8 files have a step outside at either end. */
+  readonly whole: boolean;
   /** Ways that were tried before `way`, with their errors. */
   readonly failed: readonly {way: string; error: string}[];
   /** Alpha (height x width of the model, 0..1) of RGBA bytes of that size. */
@@ -80,9 +82,11 @@ export interface Look {
 
 /** What can be drawn here, and where. */
 export interface Abilities {
+  /** What drew last: moving pictures have the 2D canvas where WebGL2 is slow, stills never. */
   kind: 'WebGL2' | 'Canvas 2D';
   place: 'worker' | 'page';
-  blur: boolean;
+  /** Milliseconds that WebGL2 takes for a frame, where the 2D canvas draws in its place. */
+  slowness?: number;
   refine: boolean;
   ownColours: boolean;
   wrap: boolean;
@@ -113,6 +117,8 @@ export class View {
   set(changes: Partial<Look>): Promise<void>;
   setPicture(drawable: HTMLCanvasElement | ImageBitmap | HTMLVideoElement | null): Promise<void>;
   show(still: ImageBitmap): Promise<void>;
+  /** Draw one frame of a stream that is yours. It is taken over; `seconds` is its time. Await it before the next. */
+  frame(source: ImageBitmap, seconds?: number): Promise<void>;
   play(video: HTMLVideoElement): void;
   follow(track: MediaStreamTrack): Promise<void>;
   stop(): void;

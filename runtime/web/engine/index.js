@@ -9,6 +9,8 @@ export {features, waysToRun} from './features.js';
 export {fit} from './letterbox.js';
 export {Renderer} from './renderer.js';
 export {AlphaSmoother} from './smoothing.js';
+export {Choice} from './choice.js';
+export {withoutHalves} from './weights.js';
 
 /** "#208060" -> [0.125, 0.5, 0.376]. */
 export function rgb(colour) {

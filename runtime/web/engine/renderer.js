@@ -49,7 +49,7 @@ export class Renderer {
     return this.compositor.canvas;
   }
 
-  /** What it can do here: {kind, largest, blur, refine, ownColours, wrap, slowness}, of the compositor that drew last. */
+  /** What it can do here: {kind, largest, refine, ownColours, wrap, slowness}, of the compositor that drew last. */
   get abilities() {
     const {kind, capabilities} = this.compositor;
     const slowness = this.compositor === this.fine ? undefined : this.choice?.slowness;

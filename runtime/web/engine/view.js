@@ -101,7 +101,7 @@ export class View {
   #round = 0;       // grows when the source changes: what belongs to the one before is dropped
 
   /**
-   * A view on `canvas`. `settings` are {only2d, halfFloats, onPage, stall}, for tests. Handlers to set: `onDrawn` hears
+   * A view on `canvas`. `settings` are {only2d, halfFloats, moving, onPage, stall}, for tests. Handlers to set: `onDrawn` hears
    * {alpha, box, times}, `onEnd` that a camera is gone, `onStall` whether it sends no new frames, `onError` an Error.
    */
   static async create(canvas, segmenter, settings = {}) {
@@ -126,7 +126,7 @@ export class View {
     return view;
   }
 
-  /** What can be done here: {kind, place, blur, refine, ownColours, wrap, largest}. */
+  /** What can be done here: {kind, place, refine, ownColours, wrap, largest, slowness}. */
   get abilities() {
     return {...this.painter.abilities, place: this.painter.place};
   }

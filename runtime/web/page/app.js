@@ -9,7 +9,7 @@ import {preferred, text, use} from './language.js';
 import {keepOffline} from './offline.js';
 
 const element = (id) => document.getElementById(id);
-const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #onPage, #stall, #patience
+const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1))); // for tests: #only2d, #moving, #onPage, #stall, #patience
 const stages = {};
 
 let models = [];
@@ -67,15 +67,16 @@ function drawn({alpha, box, times}) {
     if (values.length > 30) values.shift();
   }
   const median = (name) => [...(stages[name] ?? [0])].sort((a, b) => a - b)[(stages[name]?.length ?? 1) >> 1];
-  const {kind, place, refine} = view.abilities;
+  const {kind, place, refine, slowness} = view.abilities;
+  const reason = slowness ? `: WebGL2 takes ${slowness.toFixed(0)} ms a frame` : '';
   const moving = source && !source.still ? `${median('rate').toFixed(0)} fps  ` : '';
   element('statistics').textContent =
     `${moving}model ${median('model').toFixed(1)} ms  compose ${median('compose').toFixed(1)} ms\n` +
-    `${segmenter.way.label}\n${kind} on the ${place === 'page' ? 'page' : 'worker'}${refine ? '' : ', no fine edges'}` +
+    `${segmenter.way.label}\n${kind} on the ${place}${reason}${refine ? '' : ', no fine edges'}` +
     segmenter.failed.map(({way, error}) => `\nnot ${way}: ${error}`).join('');
   window.portraitnet = {
     alpha, box, times, frames: (window.portraitnet?.frames ?? 0) + 1, modelRuns: (window.portraitnet?.modelRuns ?? 0) + (times.model === drawn.model ? 0 : 1),
-    processor: segmenter.way.label, failed: segmenter.failed, abilities: view.abilities, features: segmenter.features,
+    processor: segmenter.way.label, whole: segmenter.whole, failed: segmenter.failed, abilities: view.abilities, features: segmenter.features,
     loseContext: () => view.loseContext(),
   };
   drawn.model = times.model;
@@ -184,13 +185,7 @@ async function useSegmenter(opened) {
   view = Object.assign(next, {
     onDrawn: drawn, onError: failWith, onEnd: cameraEnded, onStall: (stalled) => (stalled ? fail('stalled') : say('live')),
   });
-  if (!view.abilities.blur) {
-    backgrounds.disable('blur');
-    say('noBlur');
-  }
-  for (const id of ['strength', 'wrap', 'refine']) {
-    element(id).disabled = !view.abilities[id === 'strength' ? 'blur' : id];
-  }
+  for (const id of ['wrap', 'refine']) element(id).disabled = !view.abilities[id];
   element('camera').disabled = element('file').disabled = false;
   await view.set(allLooks());
   await backgrounds.apply();

@@ -71,14 +71,6 @@ export class Backgrounds {
     for (const name of this.fieldset.querySelectorAll('.name')) name.textContent = text(name.dataset.i18n);
   }
 
-  /** Take a choice away that cannot be done here. */
-  disable(value) {
-    const input = this.fieldset.querySelector(`[value="${value}"]`);
-    input.disabled = true;
-    input.closest('label').hidden = true;
-    if (input.checked) this.fieldset.querySelector('[value="hills"]').checked = true;
-  }
-
   get chosen() {
     return this.fieldset.querySelector('input[name=background]:checked').value;
   }

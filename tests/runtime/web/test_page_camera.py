@@ -118,7 +118,7 @@ def test_a_track_of_its_own_for_video_calls(browser, address):
             return {kind, pixels, size, camera: [width, height], live: track.readyState};
         })()""".replace("SHOWN", shown)
     )
-    assert found["kind"] == "WebGL2"
+    assert found["kind"] in ("WebGL2", "Canvas 2D")  # the one that is faster here
     pixels = np.array(found["pixels"]).reshape(-1, 4)[:, :3]
     green = np.abs(pixels - (0x20, 0x80, 0x60)).max(axis=1) < 12
     assert green.mean() > 0.2, np.unique(pixels, axis=0)[-8:]  # the rest is what the model takes for a person

@@ -30,6 +30,7 @@ def test_the_model_runs_in_the_best_way_that_the_engine_has(page, portrait):
     assert page.evaluate("self.crossOriginIsolated")
     way = {"webkit": "1 thread, SIMD"}.get(page.name, "threads, relaxed SIMD")
     assert way in page.evaluate("window.portraitnet.processor")
+    assert page.evaluate("window.portraitnet.whole")  # nothing of it in slow kernels
     place = page.evaluate("window.portraitnet.abilities.place")
     assert place == ("page" if page.name == "webkit" else "worker")  # WebKitGTK has no WebGL2 in workers; Safari does
     page.click("#show")
