@@ -43,7 +43,9 @@ class Reader {
     const place = this.field(table, number);
     if (!place) return [];
     const vector = this.follow(place);
-    return Array.from({length: this.view.getUint32(vector, true)}, (_, i) => vector + 4 + 4 * i);
+    const length = this.view.getUint32(vector, true);
+    if (vector + 4 + 4 * length > this.view.byteLength) throw new RangeError('a vector ends behind the file');
+    return Array.from({length}, (_, i) => vector + 4 + 4 * i);
   }
 
   tables(table, number) {
@@ -66,8 +68,17 @@ function singles(halves) {
   return result;
 }
 
-/** Bytes of a .tflite -> bytes of the same model without fp16 weights. Throws RangeError where the file is broken. */
+/** Bytes of a .tflite -> bytes of the same model without fp16 weights. A broken file stays as it is: LiteRT says why. */
 export function withoutHalves(file) {
+  try {
+    return unpacked(file);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return file;
+    throw error;
+  }
+}
+
+function unpacked(file) {
   const reader = new Reader(file);
   const model = reader.follow(0);
   const codes = reader.tables(model, FIELDS.model.operatorCodes).map((code) => {

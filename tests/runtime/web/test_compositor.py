@@ -272,10 +272,10 @@ def test_what_draws_moving_pictures_is_found_by_timing_both(blank):
         assert facts["kind"] == "WebGL2"
 
 
-@pytest.mark.parametrize("name", ["nano", "mobile"])
+@pytest.mark.parametrize("name", ["nano", "mobile", "broken"])
 def test_fp16_weights_become_singles_without_a_change_of_the_result(blank, name):
     """LiteRT.js runs a file of fp16 weights and fp32 biases in slow kernels; int8 files stay as they are."""
-    data = find_model(name).read_bytes()
+    data = find_model("nano").read_bytes()[:200_000] if name == "broken" else find_model(name).read_bytes()
     found = blank.evaluate(
         f"""(() => {{
             const file = Uint8Array.from(atob('{base64.b64encode(data).decode()}'), (c) => c.charCodeAt(0));
@@ -286,7 +286,7 @@ def test_fp16_weights_become_singles_without_a_change_of_the_result(blank, name)
         }})()"""
     )
     changed = base64.b64decode(found)
-    if name == "mobile":
+    if name != "nano":
         assert changed == data
         return
     picture = np.random.default_rng(0).integers(0, 256, (1, 144, 256, 3)).astype(np.float32)
