@@ -38,7 +38,6 @@ class Sheet {
 export class CanvasCompositor {
   kind = 'Canvas 2D';
   lost = false;
-  software = false;
   largest = 4096;
 
   constructor(canvas) {

@@ -116,7 +116,7 @@ export class Renderer {
     this.compositor.compose(this.bytes, this.model.width, this.box, {...look, slow, again: !source});
     if (timed) this.compositor.finish();
     this.times = {...this.times, compose: performance.now() - before, all: performance.now() - began};
-    if (source && look.moving && !(look.wrap > 0)) this.choice?.add(this.times.input + this.times.compose);
+    if (source && look.moving && !this.settings.moving && !(look.wrap > 0)) this.choice?.add(this.times.input + this.times.compose);
     return {alpha: this.alpha, box: this.box, times: this.times};
   }
 }

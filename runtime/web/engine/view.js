@@ -3,6 +3,7 @@
 import {Renderer} from './renderer.js';
 
 const STALL = 10_000; // milliseconds without a new frame after which a camera is said to have stopped
+const SLOW = 50; // milliseconds of the first drawing, from which on WebGL2 is taken to run on the processor
 const LOOK = {background: {kind: 'blur', strength: 2}, mirror: false, smooth: true, refine: true, wrap: 0};
 
 /** Draws in the worker, whose pictures come back as bitmaps that cost no copy. */
@@ -49,7 +50,7 @@ class PagePainter {
     this.renderer = new Renderer(
       () => document.createElement('canvas'), segmenter.model, (pixels) => segmenter.segment(pixels), settings,
     );
-    this.context = canvas.getContext('2d');
+    this.canvas = canvas;
     this.wanted = LOOK;
     this.last = 0;
   }
@@ -67,8 +68,12 @@ class PagePainter {
     const elapsed = seconds - this.last;
     if (source) this.last = seconds;
     const smooth = wanted.smooth && moving;
-    const drawn = await renderer.draw(source, height, width, {...wanted, moving, smooth, elapsed});
-    const {canvas} = this.context;
+    const timed = wanted.timed || !this.context;
+    const drawn = await renderer.draw(source, height, width, {...wanted, moving, smooth, elapsed, timed});
+    // Without a GPU a canvas in the processor's memory is shown twice as often by WebKitGTK.
+    const willReadFrequently = drawn.times.input + drawn.times.compose > SLOW;
+    this.context ??= this.canvas.getContext('2d', {willReadFrequently});
+    const {canvas} = this;
     const {canvas: drawing} = renderer;
     if (canvas.width !== drawing.width || canvas.height !== drawing.height) {
       Object.assign(canvas, {width: drawing.width, height: drawing.height});
