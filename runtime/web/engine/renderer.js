@@ -79,7 +79,7 @@ export class Renderer {
   #chosen(height, width, look) {
     if (!look.moving || this.fine.kind !== 'WebGL2' || look.wrap > 0) return this.fine;
     if (this.choice?.size !== height * width) this.choice = Object.assign(new Choice(), {size: height * width});
-    if ((this.settings.moving ?? this.choice.next) === 'fine') return this.fine;
+    if ((this.settings.moving || this.choice.next) === 'fine') return this.fine;
     if (!this.quick) {
       this.quick = new CanvasCompositor(this.makeCanvas());
       if (this.picture) this.quick.setPicture(...this.picture);
