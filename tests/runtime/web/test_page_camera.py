@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from portraitnet.runtime.web.server import DIST
-from portraitnet.tests.runtime.web.page import READY, choose, pixels, says
+from portraitnet.tests.runtime.web.page import READY, choose, pixels, says, show
 
 pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is not built: make web")
 
@@ -17,6 +17,22 @@ def test_a_video_plays_with_its_background_replaced(page, clip):
     green = np.abs(found[..., :3].astype(int) - (0x20, 0x80, 0x60)).max(axis=2) < 8
     assert 0.15 < green.mean() < 0.8  # the rest is the person
     assert "fps" in page.evaluate("document.getElementById('statistics').textContent")
+
+
+def test_a_video_is_drawn_by_the_2d_canvas_and_then_a_photo_by_webgl2(page, address, clip, portrait):
+    """As where WebGL2 is slow; the statistics say what draws."""
+    page.open("about:blank")
+    page.open(f"{address}#moving=quick")
+    page.wait(READY)
+    choose(page, "#208060")
+    page.set_files("#file", clip)
+    page.wait("window.portraitnet?.frames > 3")
+    assert "Canvas 2D on the" in page.evaluate("document.getElementById('statistics').textContent")
+    green = np.abs(pixels(page)[..., :3].astype(int) - (0x20, 0x80, 0x60)).max(axis=2) < 8
+    assert 0.15 < green.mean() < 0.8
+    show(page, portrait)
+    assert "WebGL2 on the" in page.evaluate("document.getElementById('statistics').textContent")
+    assert pixels(page).shape == (512, 512, 4)
 
 
 def test_a_camera_runs_and_one_that_is_unplugged_is_said(page):
