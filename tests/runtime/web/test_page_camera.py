@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from portraitnet.runtime.web.server import DIST
-from portraitnet.tests.runtime.web.page import READY, choose, pixels, says, show
+from portraitnet.tests.runtime.web.page import READY, choose, pixels, says
 
 pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is not built: make web")
 
@@ -30,8 +30,8 @@ def test_a_video_is_drawn_by_the_2d_canvas_and_then_a_photo_by_webgl2(page, addr
     assert "Canvas 2D on the" in page.evaluate("document.getElementById('statistics').textContent")
     green = np.abs(pixels(page)[..., :3].astype(int) - (0x20, 0x80, 0x60)).max(axis=2) < 8
     assert 0.15 < green.mean() < 0.8
-    show(page, portrait)
-    assert "WebGL2 on the" in page.evaluate("document.getElementById('statistics').textContent")
+    page.set_files("#file", portrait[0])
+    page.wait("document.getElementById('statistics').textContent.includes('WebGL2 on the')")
     assert pixels(page).shape == (512, 512, 4)
 
 
