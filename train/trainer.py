@@ -30,6 +30,8 @@ from .models import Normalize
 from .recipe import Recipe
 from .validation import SELECTION
 
+_ACTIVATIONS = "activations"  # "ranges" were of fewer activations
+
 
 class Trainer:
     """`network` with its optimizer, schedule and weight average, on the devices of `fabric`, after `step` steps.
@@ -119,7 +121,7 @@ class Trainer:
             self.average.module.state_dict(),
             flatten_optimizer(self.optimizer),
             self.fabric.strategy.precision.state_dict(),
-            {"ranges": self.quantization.ranges} if self.quantization else {},
+            {_ACTIVATIONS: self.quantization.ranges} if self.quantization else {},
         )
 
     def save_weights(self, out: Path, scores: Mapping[str, float]) -> None:
@@ -141,7 +143,7 @@ class Trainer:
             restore_optimizer(self.optimizer, state.optimizer)
             self.fabric.strategy.precision.load_state_dict(state.scaler)
             if self.quantization:
-                self.quantization.ranges.copy_(state.quantization["ranges"])
+                self.quantization.ranges = state.quantization[_ACTIVATIONS].to(self.fabric.device)
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"the saved state does not fit this recipe's network: {reason}") from error

@@ -7,14 +7,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from portraitnet.export import flatbuffer
 from portraitnet.export.graph import DeployedGraph
-from portraitnet.export.tflite_export import export_tflite
+from portraitnet.export.tflite_export import export_tflite, quantized
 from portraitnet.runtime.backends import open_backend
 from portraitnet.runtime.metrics import iou
 from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.engine.quantization import FakeQuantization
-from portraitnet.train.models import Normalize
+from portraitnet.train.models import Normalize, build_model
 from portraitnet.train.predict import TorchBackend
+from portraitnet.train.pretrained.mediapipe import SPEC
 
 
 def hard_to_quantize(model):
@@ -71,3 +73,20 @@ def test_its_int8_file_agrees_better_than_before_and_scores_better_than_without(
     assert before[0] < 0.97  # which the gate would refuse
     assert aware[0] > before[0] + 0.01
     assert aware[1] > plain[1] > before[1]
+
+
+def test_the_activations_of_training_are_those_of_the_file_in_its_order(pictures):
+    model = build_model(SPEC).eval()
+    file, _ = quantized(DeployedGraph(model), (64, 64), "int8", pictures.calibrate)
+    shapes, fake = {}, FakeQuantization(model)
+    rounding = fake.round
+    fake.round = lambda values, row: (shapes.setdefault(row, values.shape[1:]), rounding(values, row))[1]
+    with fake.applied():
+        model(Normalize()(torch.from_numpy(np.stack(pictures.calibrate[:4])).permute(0, 3, 1, 2).float()))
+    graph = file.subgraphs[0]
+    # The ends are bytes, a resized map keeps its input's steps, and logits and alpha have ranges of their own.
+    stored = [op for op in graph.operators[1:-3] if flatbuffer.operator_name(file, op) != "RESIZE_BILINEAR"]
+    sides = [graph.tensors[op.outputs[0]].shape[1:] for op in stored]
+    assert sorted(shapes) == list(range(len(stored)))
+    assert [tuple(shapes[row]) for row in sorted(shapes)] == [(channels, tall, wide) for tall, wide, channels in sides]
+    assert len(stored) > 100

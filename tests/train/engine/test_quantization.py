@@ -3,12 +3,14 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from portraitnet.runtime.errors import InputError
-from portraitnet.train.engine.quantization import FakeQuantization, rounded_weight, stored_modules
+from portraitnet.train.engine.quantization import FakeQuantization, rounded_weight, takes_picture
 from portraitnet.train.engine.state import load_state, save_state
 from portraitnet.train.models import PortraitNetSpec, build_model
+from portraitnet.train.models.padding import DEVIATION
 from portraitnet.train.pretrained.mediapipe import SPEC
 from portraitnet.train.recipe import RunSpec
 
@@ -17,24 +19,85 @@ from ..tiny import tiny_batch, tiny_network, tiny_recipe, tiny_trainer
 
 def small_network():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1), nn.Tanh(), nn.Flatten(0, 1)
-    )
+    return nn.Sequential(nn.Conv2d(4, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1), nn.Tanh())
+
+
+class Gated(nn.Module):
+    """Int8 inference stores the convolution, its mean, the gate, the product and the sum; resizing keeps the steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        gated = x * torch.sigmoid(x.mean((2, 3), keepdim=True)) + x
+        return self.last(functional.interpolate(gated, scale_factor=2.0, mode="bilinear"))
+
+
+def in_256_steps(x, low, high):
+    scale = (high - low) / 255
+    return ((x / scale).round().clamp((low / scale).round(), (low / scale).round() + 255)) * scale
 
 
 def test_activations_take_256_values_within_and_any_without():
-    network, x = small_network(), torch.randn(4, 3, 32, 32)
-    seen = {}
-    for name, module in network.named_children():
-        module.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: given[0]}))
-    with FakeQuantization(network).applied():
+    network, x = small_network().eval(), torch.randn(4, 4, 32, 32)
+    fake = FakeQuantization(network)
+    with fake.applied():
         rounded = network(x)
-    # The bare filter's output and its norm's are no activations of their own: ReLU, norm and filter are one operator.
-    assert all(len(seen[name].unique()) > 256 for name in ("1", "2"))
-    assert all(len(seen[name].unique()) <= 256 for name in ("3", "4", "5"))
-    plain = network(x)
-    assert len(plain.unique()) > 256
-    assert 0 < float((rounded - plain).detach().abs().mean()) < 2 * 2 / 255
+    # Neither the bare filter's output nor its norm's: filter, norm and ReLU are one operator. Nor the network's output.
+    assert fake.ranges.shape == (2, 2)
+    first, norm, clip, second, last = copy.deepcopy(network)
+    first.weight.data, second.weight.data = rounded_weight(first).detach(), rounded_weight(second).detach()
+    stored = in_256_steps(clip(norm(first(x))), 0, fake.ranges[0, 1])
+    stored = in_256_steps(second(stored), *fake.ranges[1])
+    torch.testing.assert_close(rounded, last(stored), atol=1e-4, rtol=0)
+    assert 0 < float((rounded - network(x)).detach().abs().mean()) < 2 * 2 / 255
+
+
+def test_operators_that_are_no_modules_are_rounded_too():
+    network, x = Gated(), torch.randn(2, 4, 8, 8)
+    fake, seen = FakeQuantization(network), {}
+    network.last.register_forward_hook(lambda module, given, output: seen.update(resized=given[0]))
+    with fake.applied():
+        network(x)
+    first, mean, gate, product, total = fake.ranges.tolist()
+    assert mean[1] < first[1]
+    assert (gate[0], gate[1] < 1) == (0, True)
+    assert product[1] < total[1]
+    # The resized map reaches the last convolution unrounded; it takes it in the steps of the sum.
+    assert len(fake.ranges) == 5
+    assert float(seen["resized"].detach().max()) <= total[1] + 1e-5
+
+
+def test_a_constant_is_part_of_the_bias_and_hard_swish_is_written_out():
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, x):
+            return self.last(functional.hardswish(self.first(x - 1) + torch.ones(1, 4, 1, 1)))
+
+    network = Network()
+    fake = FakeQuantization(network)
+    with fake.applied():
+        network(5 * torch.randn(2, 4, 8, 8))
+    # The sum, RELU6(x + 3), their product, a sixth of it.
+    assert len(fake.ranges) == 4
+    assert fake.ranges[1].tolist() == [0, pytest.approx(min(6, float(fake.ranges[0, 1]) + 3), abs=1e-5)]
+    torch.testing.assert_close(fake.ranges[3] * 6, fake.ranges[2], rtol=0.02, atol=0.05)
+
+
+def test_ranges_that_do_not_learn_stay():
+    network = small_network()
+    fake = FakeQuantization(network)
+    with fake.applied():
+        network(torch.randn(2, 4, 8, 8))
+    before = fake.ranges.clone()
+    with fake.applied(learn=False):
+        network(9 * torch.randn(2, 4, 8, 8))
+    assert torch.equal(fake.ranges, before)
 
 
 def test_weights_take_255_values_for_each_channel():
@@ -81,6 +144,16 @@ def test_a_forward_pass_that_fails_leaves_the_weights_alone():
     assert network[0].weight is network[0]._parameters["weight"]
 
 
+def test_the_weights_that_take_the_picture_have_the_steps_of_raw_bytes():
+    network = build_model(SPEC)
+    stem = takes_picture(network)
+    assert stem is network.encoder.conv_stem
+    assert takes_picture(small_network()) is None  # takes four channels
+    raw = rounded_weight(stem, picture=True).detach() / torch.tensor(DEVIATION).view(1, 3, 1, 1)
+    steps = raw / (raw.abs().amax((1, 2, 3), keepdim=True) / 127)
+    torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
+
+
 def test_ranges_follow_batches_slowly_and_one_strange_batch_changes_little():
     network = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Tanh())
     nn.init.ones_(network[0].weight)
@@ -89,17 +162,17 @@ def test_ranges_follow_batches_slowly_and_one_strange_batch_changes_little():
         network(torch.full((2, 1, 2, 2), 0.5))
         first = fake.ranges.clone()
         network(torch.full((2, 1, 2, 2), -50.0))
-    torch.testing.assert_close(first[0], torch.tensor([0.0, 0.5]).tanh(), atol=3e-3, rtol=0)
-    torch.testing.assert_close(fake.ranges[0], torch.tensor([-0.05, 0.95 * float(first[0, 1])]), atol=3e-3, rtol=0)
+    torch.testing.assert_close(first[0], torch.tensor([0.0, 0.5]), atol=3e-3, rtol=0)
+    torch.testing.assert_close(fake.ranges[0], torch.tensor([-2.5, 0.475]), atol=3e-3, rtol=0)
 
 
-def test_heads_are_not_rounded_since_export_gives_logits_their_own_range():
-    network = build_model(PortraitNetSpec(encoder="mobilenetv2_035"))
-    names = {id(module): name for name, module in network.named_modules()}
-    stored = [names[id(module)] for module in stored_modules(network)]
-    assert "mask_head" not in stored
-    assert "edge_head" not in stored
-    assert len(stored) > 50
+def test_logits_are_not_rounded_since_export_gives_them_their_own_range():
+    network = build_model(PortraitNetSpec(encoder="mobilenetv2_035", edge_head=False)).eval()
+    fake = FakeQuantization(network)
+    with fake.applied():
+        logits = network(torch.randn(1, 3, 64, 64)).mask
+    assert len(logits.unique()) > 1000
+    assert len(fake.ranges) > 50
 
 
 def test_a_resumed_run_goes_on_as_one_that_was_not_stopped(tmp_path):
