@@ -1,7 +1,7 @@
 // Times models in this browser: every contestant takes one turn in each round, and the rounds go back as they are.
 
 import * as LiteRt from '@litertjs/core';
-import {features} from 'portraitnet-web';
+import {features, withoutHalves} from 'portraitnet-web';
 
 const WARMUP = 5;
 const element = (id) => document.getElementById(id);
@@ -52,7 +52,9 @@ function contestantsOf(model) {
 
 async function openLiteRt(model, accelerator, threads) {
   const options = accelerator === 'wasm' ? {accelerator, cpuOptions: {numThreads: threads}} : {accelerator};
-  const compiled = await LiteRt.loadAndCompile(address(model.url), options);
+  const bytes = new Uint8Array(await (await fetch(address(model.url))).arrayBuffer());
+  // As the live page opens it: LiteRT.js runs fp16 weights by its slow kernels.
+  const compiled = await LiteRt.loadAndCompile(accelerator === 'wasm' ? withoutHalves(bytes) : bytes, options);
   const pixels = noise(model, compiled.getInputDetails()[0].dtype === 'uint8');
   const accelerated = accelerator === 'webgpu' ? compiled.isFullyAccelerated : undefined;
   const run = async () => {

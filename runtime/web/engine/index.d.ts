@@ -144,4 +144,6 @@ export function viewOf(track: MediaStreamTrack): View | undefined;
 export function rgb(colour: string): [number, number, number];
 
 export function features(): Promise<Features>;
+/** The bytes of a .tflite with float32 weights in place of float16: LiteRT.js runs float16 ones by slow kernels. */
+export function withoutHalves(file: Uint8Array): Uint8Array;
 export function waysToRun(features: Features, onGpu?: boolean): Way[];

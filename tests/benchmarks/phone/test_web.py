@@ -200,7 +200,8 @@ def test_only_what_the_page_needs_is_served(tmp_path):
 @built
 def test_every_engine_times_shows_and_sends(engine, tmp_path):
     """Through to the posted result, in the engines of all phones."""
-    models = [default_weights(), default_weights().with_suffix(".onnx")]
+    half = default_weights().with_name("portraitnet-nano.tflite")  # fp16 weights, which the page makes float32
+    models = [default_weights(), default_weights().with_suffix(".onnx"), half]
     site, served = phone_site(models, runs=3)
     collector = Collector(served, lambda rows: join(tmp_path, rows))
     browser = engine()
