@@ -68,7 +68,7 @@ def detailed_network(spec):
     return network
 
 
-DETAIL = PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True, detail=True)
+DETAIL = PortraitNetSpec(encoder=ENCODER, open_border=True, detail=True)
 
 
 def test_a_detail_head_passes_the_gate_in_every_format(tmp_path):
@@ -76,7 +76,6 @@ def test_a_detail_head_passes_the_gate_in_every_format(tmp_path):
     contract = export(DETAIL, formats, tmp_path / "bundle", network=detailed_network(DETAIL))
     for artefact in contract.artefacts:
         assert artefact.parity["max_abs"] < 1e-4
-        assert artefact.parity["failed"].startswith("nothing to compare") or not artefact.parity["failed"]
     assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
 
 
@@ -87,7 +86,7 @@ def test_a_detail_head_is_int8_in_one_partition_and_changes_alpha(tmp_path):
     graph = DeployedGraph(network)
     export_tflite(graph, contract, path, "int8", noise)
     assert residency(path).partitions == 1
-    found = open_backend(path).run(np.stack(noise)).astype(float) / 255
+    found = open_backend(path).run(np.stack(noise))
     rgb = torch.from_numpy(np.stack(noise)).permute(0, 3, 1, 2).float()
     network.detail_head = None
     with torch.inference_mode():
