@@ -176,7 +176,11 @@ def test_the_composition_loss_has_a_gradient_in_the_edge_band_alone_and_none_whe
     expected[0, :, 4:12] = True
     expected[0, 5] = False
     assert torch.equal(where, expected)
-    assert composition_loss(logits, matte, 0 * contrast).item() == 0  # no picture counts
+    logits.grad = None
+    nothing = composition_loss(logits, matte, 0 * contrast)  # no picture counts
+    assert nothing.item() == 0
+    (100 * nothing).backward()
+    assert not logits.grad.any()
 
 
 def rendered_recipe(alpha_set, **more):
