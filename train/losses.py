@@ -97,7 +97,7 @@ def consistency_loss(
 def _mean(weighted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """The weighted mean over the pixels of all processes; 0, with a gradient, where none counts."""
     total, weight = _summed(torch.stack([weighted.sum(), weights.sum().to(weighted.dtype)]))
-    # By 1, not by a tiny number, where none counts: a loss's weight over that is infinite, and its gradient not a number.
+    # Where none counts, by 1: by a tiny number, the weight of the loss would make its gradient infinite.
     return total / weight.where(weight > 0, torch.ones_like(weight))
 
 
