@@ -66,6 +66,9 @@ def mattes_command(
     ] = None,
     rendered: Annotated[int, typer.Option(min=0, help="Rendered portraits, whose alpha is exact.")] = 24,
     matting: Annotated[bool, typer.Option(help="Closed-form matting too: seconds for each picture.")] = True,
+    holdout: Annotated[
+        float, typer.Option(min=0, max=1, help="Only pictures of --data that a recipe's holdout of this share keeps.")
+    ] = 0.0,
     out: Out = RESULTS,
 ) -> None:
     """SAD, MSE, Grad and Conn of alpha: without refinement, with edge refinement, and with matting."""
@@ -76,7 +79,7 @@ def mattes_command(
         raise InputError("there is nothing to measure on: give --data, or --rendered above 0")
     contestants = default_models(models)
     with progress_bar() as progress:
-        path = benchmark_mattes(contestants, data or [], rendered, matting, out, progress)
+        path = benchmark_mattes(contestants, data or [], rendered, matting, out, progress, holdout)
     print_results(path, table)
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..runtime.errors import InputError
 from ..train.models import Normalize, PortraitNet, without_training_heads
+from ..train.models.detail import DetailHead
 from ..train.models.folding import fold_batch_norms
 from ..train.models.padding import BlackBorderStem, padded_at_the_end
 
@@ -41,7 +42,7 @@ class DeployedGraph(nn.Module):
         _split_transposed_convolutions(self.model)
         _pad_pools_with_zeros(self.model)
         _write_out_pyramids(self.model)
-        raw = _fold_normalisation(self.model, normalize.deviation)
+        raw = _fold_normalisation(self.model, normalize)
         folded = raw or _fold_scale(self.model, normalize.deviation)
         _write_out_end_padding(self.model)
         self.register_buffer("mean", None if raw else normalize.mean, persistent=False)
@@ -190,15 +191,24 @@ def _fold_scale(model: nn.Module, deviation: torch.Tensor) -> bool:
     if stem is None or stem.in_channels != 3:
         return False
     stem.weight.data /= deviation
+    _fold_into_detail(model, deviation)
     return True
 
 
-def _fold_normalisation(model: nn.Module, deviation: torch.Tensor) -> bool:
+def _fold_into_detail(model: nn.Module, deviation: torch.Tensor, mean: torch.Tensor | None = None) -> None:
+    """Let a detail head, which has no border, take what the stem takes."""
+    head = getattr(model, "detail_head", None)
+    if isinstance(head, DetailHead):
+        head.scale_picture(1 / deviation, mean)
+
+
+def _fold_normalisation(model: nn.Module, normalize: Normalize) -> bool:
     """Let a stem that pads with black take the raw picture."""
     stem = getattr(model.encoder, "conv_stem", None)
     if not isinstance(stem, BlackBorderStem):
         return False
-    model.encoder.conv_stem = stem.on_raw(deviation)  # type: ignore[union-attr]
+    model.encoder.conv_stem = stem.on_raw(normalize.deviation)  # type: ignore[union-attr]
+    _fold_into_detail(model, normalize.deviation, normalize.mean)
     return True
 
 

@@ -15,7 +15,7 @@ from ..runtime.console import progress_bar
 from ..runtime.errors import InputError
 from .data.balance import about_absent, absent_classes, class_shares, weights_of
 from .data.feed import TrainingBatches, feed, open_caches
-from .datasets import SoftMasks, Source, has_alpha, label_of, open_source
+from .datasets import SoftMasks, Source, has_alpha, has_layers, label_of, open_source
 from .engine.distributed import open_fabric
 from .engine.history import History, write_classes
 from .engine.loggers import open_loggers
@@ -84,11 +84,24 @@ def _open_data(recipe: Recipe) -> tuple[list[Source], dict[str, Source]]:
     root = Path(data.root).expanduser()
     check_size(recipe.model, data.size)
     sources = [open_source(spec, root, data.size, classes) for spec in data.train]
-    if recipe.loss.matte:
-        if not any(has_alpha(source) for source in sources):
-            raise InputError("loss.matte is set, but no set of data.train knows true alpha; set it to 0")
-        sources = [SoftMasks(source) if has_alpha(source) else source for source in sources]
-    return sources, {label_of(spec): open_source(spec, root, data.size, classes) for spec in data.validate}
+    held_out = {label_of(spec): open_source(spec, root, data.size, classes) for spec in data.validate}
+    return _with_alpha(recipe, sources), held_out
+
+
+def _with_alpha(recipe: Recipe, sources: Sequence[Source]) -> list[Source]:
+    """The sources with true alpha in place of labels where a loss of the recipe uses it."""
+    loss = recipe.loss
+    if loss.matte and not any(has_alpha(source) for source in sources):
+        raise InputError("loss.matte is set, but no set of data.train knows true alpha; set it to 0")
+    if loss.composition and not (recipe.data.augment.cut_and_paste or any(has_layers(source) for source in sources)):
+        raise InputError(
+            "loss.composition is set, but no set of data.train knows the colours of person and background; set it to "
+            "0, or add synthetic_mattes, or set data.augment.cut_and_paste"
+        )
+    return [
+        SoftMasks(source) if has_alpha(source) and (loss.matte or (loss.composition and has_layers(source))) else source
+        for source in sources
+    ]
 
 
 def _open_networks(recipe: Recipe) -> tuple[nn.Module, Teachers | None]:

@@ -29,9 +29,10 @@ class Losses(NamedTuple):
     auxiliary: torch.Tensor
     distillation: torch.Tensor
     matte: torch.Tensor
+    composition: torch.Tensor
 
 
-_BAND, _LEVELS = 4, 4  # of the matte loss: reach of the edge band in pixels; levels of the pyramid
+_BAND, _LEVELS = 4, 4  # reach of the edge band in pixels; levels of the matte loss's pyramid
 _EXPONENT = 0.3  # of the exponential cross entropy: the best of its paper
 
 
@@ -96,7 +97,8 @@ def consistency_loss(
 def _mean(weighted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """The weighted mean over the pixels of all processes; 0, with a gradient, where none counts."""
     total, weight = _summed(torch.stack([weighted.sum(), weights.sum().to(weighted.dtype)]))
-    return total / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+    # Where none counts, by 1: by a tiny number, the weight of the loss would make its gradient infinite.
+    return total / weight.where(weight > 0, torch.ones_like(weight))
 
 
 def _summed(value: torch.Tensor) -> torch.Tensor:
@@ -147,9 +149,7 @@ def matte_loss(logits: torch.Tensor, matte: torch.Tensor, soft: torch.Tensor) ->
     both alpha below 1 and alpha above 0. A coarse pixel counts for those that it stands for (Hou and Liu, 2019).
     """
     truth = matte.to(logits.dtype)[:, None] / 255
-    side = 2 * _BAND + 1
-    band = (functional.max_pool2d(truth, side, 1, _BAND) > 0) & (-functional.max_pool2d(-truth, side, 1, _BAND) < 1)
-    band = (band & soft.view(-1, 1, 1, 1)).to(logits.dtype)
+    band = _edge_band(truth, soft)
     difference = ((1 - logits.softmax(1)[:, :1]) - truth) * band
     total = difference.abs().sum()
     for level in range(_LEVELS):
@@ -162,6 +162,26 @@ def matte_loss(logits: torch.Tensor, matte: torch.Tensor, soft: torch.Tensor) ->
     return _mean(total, band.sum())
 
 
+def composition_loss(logits: torch.Tensor, matte: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
+    """L1 distance of the compositions by predicted and by true alpha, in the edge band (Xu et al., 2017).
+
+    Both are composed of the true colours F and B of person and background, so that their distance
+    |pF + (1-p)B - (aF + (1-a)B)| is |p - a| |F - B|: the contrast |F - B| is all that is needed of the colours. It is
+    uint8 batch x H x W like `matte`, and zero throughout in pictures whose colours are unknown, which do not count.
+    """
+    truth = matte.to(logits.dtype)[:, None] / 255
+    band = _edge_band(truth, contrast.flatten(1).any(1))
+    error = ((1 - logits.softmax(1)[:, :1]) - truth).abs() * contrast.to(logits.dtype)[:, None] / 255
+    return _mean(error * band, band)
+
+
+def _edge_band(alpha: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """1 within 4 pixels of both alpha below 1 and alpha above 0, in pictures that count (batch); as `alpha`, 0..1."""
+    side = 2 * _BAND + 1
+    band = (functional.max_pool2d(alpha, side, 1, _BAND) > 0) & (-functional.max_pool2d(-alpha, side, 1, _BAND) < 1)
+    return (band & counts.view(-1, 1, 1, 1)).to(alpha.dtype)
+
+
 def portrait_losses(
     augmented: Logits,
     original: Logits | None,
@@ -172,11 +192,12 @@ def portrait_losses(
     target: torch.Tensor | None = None,
     matte: torch.Tensor | None = None,
     soft: torch.Tensor | None = None,
+    contrast: torch.Tensor | None = None,
 ) -> Losses:
     """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None).
 
     `target` are a teacher's logits for the plain view: the distillation loss draws the augmented view's to them.
-    `matte` and `soft` are what `matte_loss` takes.
+    `matte`, `soft` and `contrast` are what `matte_loss` and `composition_loss` take.
     """
 
     def judge(logits: torch.Tensor) -> torch.Tensor:
@@ -185,7 +206,8 @@ def portrait_losses(
     def diverge(teacher: torch.Tensor) -> torch.Tensor:
         return consistency_loss(augmented.mask, teacher, spec.temperature, spec.kl_mean)
 
-    consistency = edge_loss = jaccard = dice = auxiliary = distillation = alpha = augmented.mask.new_zeros(())
+    zero = augmented.mask.new_zeros(())
+    consistency = edge_loss = jaccard = dice = auxiliary = distillation = alpha = composition = zero
     mask_loss = judge(augmented.mask)
     if original is not None:
         mask_loss = mask_loss + judge(original.mask)
@@ -202,7 +224,10 @@ def portrait_losses(
         distillation = diverge(target.to(augmented.mask.dtype))
     if spec.matte and matte is not None and soft is not None:
         alpha = matte_loss(augmented.mask, matte, soft)
+    if spec.composition and matte is not None and contrast is not None:
+        composition = composition_loss(augmented.mask, matte, contrast)
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
     total = total + spec.distillation * distillation + spec.matte * alpha
-    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation, alpha)
+    total = total + spec.composition * composition
+    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation, alpha, composition)

@@ -129,6 +129,9 @@ class LossSpec:
     jaccard: NonNegative = 0.0  # soft IoU of the foreground, per picture
     dice: NonNegative = 0.0  # soft Dice of every class, over the batch
     matte: NonNegative = 0.0  # distance of alpha from the true one in the edge band, in sets that know it
+    # distance of the picture composed by alpha, in the edge band, where the colours of person and background are known:
+    # in `synthetic_mattes`, and where a person was pasted (data.augment.cut_and_paste)
+    composition: NonNegative = 0.0
     auxiliary: NonNegative = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints of frozen teachers, used round-robin on the plain views
     distillation: NonNegative = 2.0  # KL divergence from the teacher's probabilities
@@ -200,8 +203,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if has_background(self.model.classes):
             return
-        for name, takes_part in (("jaccard", True), ("edge", getattr(self.model, "edge_head", False))):
-            if takes_part and getattr(self.loss, name):
+        edge = ("edge",) if getattr(self.model, "edge_head", False) else ()
+        for name in ("jaccard", "composition", *edge):
+            if getattr(self.loss, name):
                 first = self.model.classes[0]
                 raise InputError(
                     f"loss.{name} is of the foreground, but label 0 is {first!r}, no background; set it to 0"

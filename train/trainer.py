@@ -108,8 +108,9 @@ class Trainer:
             self._refuse(losses, batch)
         self.step += 1
         shown = dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
-        if not self.recipe.loss.matte:
-            del shown["matte"]  # the columns of older runs, which are resumed
+        for name in ("matte", "composition"):
+            if not getattr(self.recipe.loss, name):
+                del shown[name]  # the columns of older runs, which are resumed
         return shown
 
     def state(self) -> RunState:
@@ -183,7 +184,7 @@ def batch_losses(
     target = teacher(view(batch.original)) if teacher is not None else None
     labels, edge = batch.labels.long(), batch.edge.long()
     return portrait_losses(
-        augmented, original, labels, edge, recipe.loss, class_weights, target, batch.matte, batch.soft
+        augmented, original, labels, edge, recipe.loss, class_weights, target, batch.matte, batch.soft, batch.contrast
     )
 
 

@@ -12,14 +12,15 @@ from rich.progress import Progress
 from ...runtime.compositing.levels import levels
 from ...runtime.compositing.matting import check_matting, matted_alpha
 from ...runtime.compositing.refine import refine_alpha
+from ...runtime.errors import InputError
 from ...runtime.geometry import Letterbox
 from ...runtime.matte_metrics import matte_errors
 from ...runtime.metrics import boundary_iou
 from ...train.datasets.base import HALF, SoftSource
 from ...train.datasets.folder import AlphaFolder
 from ...train.datasets.synthetic import SyntheticMattes
-from ..latency.contestants import open_contestant
 from ..reporting.table import formatted, provenance, write_csv
+from .accuracy import open_all
 
 _INPUT = (320, 240)  # height and width of the input for which portraits are rendered, at twice its size
 
@@ -33,16 +34,24 @@ _MAKERS: dict[str, Maker] = {
 
 
 def benchmark_mattes(
-    models: Sequence[Path], folders: Sequence[Path], rendered: int, matting: bool, out: Path, bar: Progress
+    models: Sequence[Path],
+    folders: Sequence[Path],
+    rendered: int,
+    matting: bool,
+    out: Path,
+    bar: Progress,
+    holdout: float = 0.0,
 ) -> Path:
     """Write mattes.csv into `out`: errors of alpha of each model, on each set, after each refinement.
 
     `folders` hold images/ and masks/ whose grey values are alpha; `rendered` portraits with strands of hair come
-    beside them. Raises InputError when `matting` is wanted and PyMatting is not installed.
+    beside them. With `holdout` only the share of the folders' pictures counts that a recipe's source of the same
+    `holdout` keeps from training. Raises InputError when `matting` is wanted and PyMatting is not installed, and when
+    a folder holds nothing back.
     """
     if matting:
         check_matting()
-    sets: list[tuple[str, SoftSource]] = [(folder.name, AlphaFolder(folder)) for folder in folders]
+    sets: list[tuple[str, SoftSource]] = [(folder.name, _open(folder, holdout)) for folder in folders]
     if rendered:
         sets.append(("rendered", SyntheticMattes(_INPUT, "val", rendered)))
     makers = {name: make for name, make in _MAKERS.items() if matting or name != "matting"}
@@ -51,10 +60,17 @@ def benchmark_mattes(
     return out / "mattes.csv"
 
 
+def _open(folder: Path, holdout: float) -> AlphaFolder:
+    source = AlphaFolder(folder, "val", holdout) if holdout else AlphaFolder(folder)
+    if not len(source):
+        raise InputError(f"{folder}: no picture is held out at --holdout {holdout:g}; raise it")
+    return source
+
+
 def _rows(
     models: Sequence[Path], name: str, source: SoftSource, makers: Mapping[str, Maker], bar: Progress
 ) -> list[dict[str, object]]:
-    segmenters = {model.name: open_contestant(model) for model in models}
+    segmenters = open_all(models)
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     task = bar.add_task(name, total=len(source))
     soft = 0.0

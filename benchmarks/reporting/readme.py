@@ -57,6 +57,8 @@ PAGES: dict[str, dict[str, Section]] = {
         "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
         "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
         "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
+        "matte_losses": _measured(accuracy.matte_losses, "mattes_losses"),
+        "matte_outlines": _measured(accuracy.matte_outlines, "accuracy_matte_portraits"),
         "sides": _measured(accuracy.sides, "accuracy_faceparse_sides_celebamask"),
     },
 }

@@ -189,6 +189,36 @@ def mattes(results: Path) -> str:
     return mattes_benchmark.table(read_csv(results / "mattes.csv"))
 
 
+def matte_losses(results: Path) -> str:
+    """Errors of alpha of the runs on true alpha, without refinement: whole picture / unknown band."""
+    rows = [row for row in read_csv(results / "mattes_losses.csv") if row["refinement"] == "none"]
+    return formatted(
+        [{**row, "training": _training(row)} for row in rows],
+        {
+            "set": "{set}",
+            "training": "{training}",
+            "SAD": "{sad:.2f} / {sad_band:.2f}",
+            "MSE": "{mse:.4f} / {mse_band:.4f}",
+            "Grad": "{grad:.2f} / {grad_band:.2f}",
+            "Conn": "{conn:.2f} / {conn_band:.2f}",
+            "boundary IoU": "{boundary_iou:.3f}",
+        },
+    )
+
+
+def matte_outlines(results: Path) -> str:
+    """Foreground and boundary IoU of the same runs on photographs: per image / boundary."""
+    table: dict[str, dict[str, str]] = {}
+    for row in read_csv(results / "accuracy_matte_portraits.csv"):
+        shown = table.setdefault(row["file"], {"training": _training(row)})
+        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f} / {float(row['boundary_iou']):.3f}"
+    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+
+
+def _training(row: Mapping[str, str]) -> str:
+    return {"weights": "as shipped"}.get(run_of(row), run_of(row).removeprefix("mattes-"))
+
+
 def fairness(results: Path) -> str:
     """Foreground IoU by lighting, number of people and framing on the set of people, ours and peers."""
     return fairness_benchmark.table([row for row in read_csv(results / "fairness.csv") if row["set"] == "people"])

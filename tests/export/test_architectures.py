@@ -19,6 +19,7 @@ from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import (
     DeepLabV3PlusSpec,
     OcrSpec,
+    PortraitNetSpec,
     PspNetSpec,
     SelfieSpec,
     SelfieTransformerSpec,
@@ -36,9 +37,9 @@ RIVALS = {
 }
 
 
-def export(spec, formats, out, precision="fp32", **options):
+def export(spec, formats, out, precision="fp32", network=None, **options):
     torch.manual_seed(0)
-    checkpoint = Checkpoint("toy", settle(build_model(spec), SIZE), spec, SIZE, {})
+    checkpoint = Checkpoint("toy", network or settle(build_model(spec), SIZE), spec, SIZE, {})
     noise = np.random.default_rng(0).integers(0, 256, (4, *SIZE, 3), np.uint8)
     pictures = Pictures(list(noise[:2]), list(noise[2:]), None, "noise")
     # A random network may see one class in noise: then its scores are compared, but the gate calls that nothing.
@@ -58,6 +59,39 @@ def test_every_architecture_passes_the_gate_in_every_format(spec, tmp_path):
         assert artefact.parity["max_abs"] < 1e-4
         assert artefact.parity["failed"].startswith("nothing to compare") or not artefact.parity["failed"]
     assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
+
+
+def detailed_network(spec):
+    torch.manual_seed(0)
+    network = settle(build_model(spec), SIZE)
+    torch.nn.init.normal_(network.detail_head.up.weight)  # which starts at zero
+    return network
+
+
+DETAIL = PortraitNetSpec(encoder=ENCODER, open_border=True, detail=True)
+
+
+def test_a_detail_head_passes_the_gate_in_every_format(tmp_path):
+    formats = ["onnx", "tflite", "coreml"]
+    contract = export(DETAIL, formats, tmp_path / "bundle", network=detailed_network(DETAIL))
+    for artefact in contract.artefacts:
+        assert artefact.parity["max_abs"] < 1e-4
+    assert contract.artefacts[1].parity["xnnpack"]["partitions"] == 1
+
+
+def test_a_detail_head_is_int8_in_one_partition_and_changes_alpha(tmp_path):
+    network = detailed_network(DETAIL)
+    noise = list(np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8))
+    path, contract = tmp_path / "int8.tflite", Contract("toy", ("background", "person"), *SIZE)
+    graph = DeployedGraph(network)
+    export_tflite(graph, contract, path, "int8", noise)
+    assert residency(path).partitions == 1
+    found = open_backend(path).run(np.stack(noise))
+    rgb = torch.from_numpy(np.stack(noise)).permute(0, 3, 1, 2).float()
+    network.detail_head = None
+    with torch.inference_mode():
+        expected, without = (part(rgb).permute(0, 2, 3, 1).numpy() for part in (graph, DeployedGraph(network)))
+    assert np.abs(found - expected).mean() < 0.25 * np.abs(without - expected).mean()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,9 @@ def test_other_transposed_convolutions_are_left_alone(up):
         PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True),
         PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", paper_options=True),
         PortraitNetSpec(encoder="efficientnet_lite0", padding="tensorflow", convolution="plain"),  # 5x5 filters as well
+        PortraitNetSpec(encoder="mobilenetv2_035", detail=True),
+        PortraitNetSpec(encoder="mobilenetv2_035", padding="tensorflow", open_border=True, detail=True),
+        PortraitNetSpec(encoder="resnet18", convolution="plain", one_logit=True, detail=True),
         SelfieSpec(),
         SelfieSpec(classes=("a", "b", "c")),
         SelfieTransformerSpec(),
@@ -75,6 +78,8 @@ def test_other_transposed_convolutions_are_left_alone(up):
 def test_deployed_graph_equals_the_trained_network(spec):
     torch.manual_seed(1)
     model = random_statistics(build_model(spec))
+    if isinstance(spec, PortraitNetSpec) and spec.detail:
+        nn.init.normal_(model.detail_head.up.weight)  # which starts at zero
     before = {key: value.clone() for key, value in model.state_dict().items()}
     graph = DeployedGraph(model)
     assert check_same(model, graph, (64, 128)) < 5e-5

@@ -26,7 +26,8 @@ class Batch(NamedTuple):
     """What a network is trained on: uint8 batch x 3 x H x W pictures, uint8 batch x H x W labels and boundary.
 
     `original` has the geometry of `augmented`, but its own colours. `matte` is true alpha, uint8 batch x H x W, of the
-    pictures that are `soft` (batch); None where no loss asks for it.
+    pictures that are `soft` (batch), and of those whose `contrast` is known: uint8 batch x H x W, how far the person's
+    colours are from the background's in the plain view, 0 where one is unknown. None where no loss needs them.
     """
 
     augmented: torch.Tensor
@@ -36,6 +37,26 @@ class Batch(NamedTuple):
     names: list[str]
     matte: torch.Tensor | None = None
     soft: torch.Tensor | None = None
+    contrast: torch.Tensor | None = None
+
+
+class Pasted(NamedTuple):
+    """Pictures, and labels, of which some have been composed anew: those at `where` (count), if they are `found`.
+
+    `alpha` and `contrast` are theirs, uint8 count x H x W: what person and background were mixed by, and how far their
+    colours are apart.
+    """
+
+    picture: torch.Tensor
+    labels: torch.Tensor
+    where: torch.Tensor
+    found: torch.Tensor
+    alpha: torch.Tensor
+    contrast: torch.Tensor
+
+    def put(self, own: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
+        """The maps `into` (batch x H x W) with `own` (count x H x W) where a person was pasted."""
+        return into.index_copy(0, self.where, torch.where(self.found.view(-1, 1, 1), own, into[self.where]))
 
 
 class Target(NamedTuple):
@@ -59,16 +80,21 @@ class Target(NamedTuple):
 def make_batch(raw: RawBatch, target: Target) -> Batch:
     """The batch of a step, on the device where `raw` is."""
     canvases, soft = raw.canvases, raw.canvases.soft
-    matte = None
+    matte = contrast = None
     if soft is not None:
         alpha = canvases.masks
         labels = torch.where(soft.view(-1, 1, 1), (alpha > HALF).to(torch.uint8), alpha)
         canvases = canvases._replace(masks=labels)
-        matte = warp_alpha(alpha, canvases, raw.draws, target)
+        matte = warp_map(alpha, canvases, raw.draws, target)
         soft = soft.index_fill(0, canvases.paste_into, False)  # a pasted outline is not the matte's
-    augmented, original, labels = augment(canvases, raw.draws, target)
+    original, labels, pasted = _composed(canvases, raw.draws, target)
+    if canvases.contrasts is not None:
+        contrast = warp_map(canvases.contrasts, canvases, raw.draws, target)
+        if pasted is not None and matte is not None:
+            matte, contrast = pasted.put(pasted.alpha, matte), pasted.put(pasted.contrast, contrast)
+    augmented = random_texture(original, raw.draws).round()
     edge = edge_of(labels)
-    return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge, raw.names, matte, soft)
+    return Batch(augmented.to(torch.uint8), original.to(torch.uint8), labels, edge, raw.names, matte, soft, contrast)
 
 
 def augment(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -76,12 +102,18 @@ def augment(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Ten
 
     `original` has the geometry and `augmented` also the texture changes; both hold whole numbers, as bytes would.
     """
+    original, labels, _ = _composed(canvases, draws, target)
+    return random_texture(original, draws).round(), original, labels
+
+
+def _composed(canvases: Canvases, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, Pasted | None]:
+    """The plain view and its labels, and what was pasted there."""
     view = upper_body(canvases.masks, canvases.rects, draws)
     picture, labels, inside = warp(canvases, view, draws, target)
-    if len(canvases.paste_into):
-        picture, labels = paste(picture, labels, inside, canvases, draws)
-    original = picture.round()
-    return random_texture(original, draws).round(), original, labels
+    if not len(canvases.paste_into):
+        return picture.round(), labels, None
+    pasted = paste(picture, labels, inside, canvases, draws)
+    return pasted.picture.round(), pasted.labels, pasted
 
 
 def upper_body(masks: torch.Tensor, rects: torch.Tensor, draws: Draws) -> torch.Tensor:
@@ -129,10 +161,10 @@ def warp(
     return picture, labels.where(inside, torch.full_like(labels, target.outside)), inside
 
 
-def warp_alpha(alpha: torch.Tensor, canvases: Canvases, draws: Draws, target: Target) -> torch.Tensor:
-    """Alpha (uint8 batch x H x W, on the canvases) where `augment` puts the picture; 0 outside."""
+def warp_map(values: torch.Tensor, canvases: Canvases, draws: Draws, target: Target) -> torch.Tensor:
+    """Alpha or contrast (uint8 batch x H x W, on the canvases) where `augment` puts the picture; 0 outside."""
     source_x, source_y, inside = _places(upper_body(canvases.masks, canvases.rects, draws), draws, target)
-    return (_sample(alpha[..., None], source_x, source_y)[:, 0].round() * inside).to(torch.uint8)
+    return (_sample(values[..., None], source_x, source_y)[:, 0].round() * inside).to(torch.uint8)
 
 
 def _places(view: torch.Tensor, draws: Draws, target: Target) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -158,7 +190,7 @@ def _places(view: torch.Tensor, draws: Draws, target: Target) -> tuple[torch.Ten
 
 def paste(
     picture: torch.Tensor, labels: torch.Tensor, inside: torch.Tensor, canvases: Canvases, draws: Draws
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> Pasted:
     """Paste the people of `canvases.paste_into` onto patches of the background canvases without people.
 
     Soft outline, partly matched colour. A picture keeps its background where no free patch was found.
@@ -176,12 +208,21 @@ def paste(
 
     before, person = picture[chosen], (labels[chosen] == 1).float()[:, None]
     alpha = blur(person, gaussian(draws.softness[chosen], 5))
-    own = (before * person).sum((2, 3)) / person.sum((2, 3)).clamp(min=1)
-    shift = draws.match[chosen, None] * (scene.mean((2, 3)) - own)
-    mixed = ((before + shift[:, :, None, None]) * alpha + scene * (1 - alpha)).clamp(0, 255)
+    colour = (before * person).sum((2, 3)) / person.sum((2, 3)).clamp(min=1)
+    shift = draws.match[chosen, None] * (scene.mean((2, 3)) - colour)
+    own = before + shift[:, :, None, None]
+    mixed = (own * alpha + scene * (1 - alpha)).clamp(0, 255)
     mixed = torch.where(inside[chosen][:, None] & found.view(-1, 1, 1, 1), mixed, before)
     only_person = torch.where(found.view(-1, 1, 1), person[:, 0].to(labels.dtype), labels[chosen])
-    return picture.index_copy(0, chosen, mixed), labels.index_copy(0, chosen, only_person)
+    contrast = (own - scene).abs().mean(1).clamp(max=255) * inside[chosen]
+    return Pasted(
+        picture.index_copy(0, chosen, mixed),
+        labels.index_copy(0, chosen, only_person),
+        chosen,
+        found,
+        (255 * alpha[:, 0]).round().to(torch.uint8),
+        contrast.round().to(torch.uint8),
+    )
 
 
 def background_patches(

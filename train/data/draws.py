@@ -56,7 +56,8 @@ class Canvases(NamedTuple):
     """Pictures as they are before augmentation, on canvases of one size; uint8, batch x H x W (x 3).
 
     `rects` are (top, left, height, width) of the pictures on them. The backgrounds are those of the pictures
-    numbered `paste_into`. Where `soft` (batch) is true, a mask is alpha, 0..255, in place of labels.
+    numbered `paste_into`. Where `soft` (batch) is true, a mask is alpha, 0..255, in place of labels. `contrasts`
+    (batch x H x W) hold how far the person's colours are from the background's; 0 where they are not known.
     """
 
     images: torch.Tensor
@@ -67,6 +68,7 @@ class Canvases(NamedTuple):
     background_rects: torch.Tensor
     paste_into: torch.Tensor
     soft: torch.Tensor | None = None
+    contrasts: torch.Tensor | None = None
 
     @classmethod
     def plain(cls, images: torch.Tensor, masks: torch.Tensor, rects: torch.Tensor) -> Canvases:

@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 from torch.utils.data import DataLoader, Dataset
 
 from ...runtime.errors import InputError
-from ..datasets import OnCanvas, SoftMasks, Source, label_of
+from ..datasets import OnCanvas, SoftMasks, Source, has_layers, label_of
 from ..recipe import DataSpec, Recipe
 from .augment import Batch, Target, make_batch
 from .cache import PictureCache, default_folder, open_cache
@@ -75,27 +75,38 @@ class TrainingBatches(Dataset[RawBatch]):
     def __getitem__(self, step: int) -> RawBatch:
         chosen, draws = self.draw(step)
         paste_into = torch.nonzero(draws.paste)[:, 0]
+        contrasts = self.no_contrasts(len(chosen.pictures))
         canvases = Canvases(
-            *self._stack(chosen.pictures),
+            *self._stack(chosen.pictures, None if contrasts is None else contrasts.numpy()),
             *self._stack([chosen.backgrounds[i] for i in paste_into]),
             paste_into,
             self.soft(chosen),
+            contrasts,
         )
         return RawBatch(canvases, draws, self.names(chosen))
 
     def soft(self, chosen: Chosen) -> torch.Tensor | None:
-        """Which pictures have alpha for a mask; None where no loss asks for it."""
-        if not self.recipe.loss.matte:
+        """Which pictures have alpha for a mask; None where no loss needs it."""
+        if not (self.recipe.loss.matte or self.recipe.loss.composition):
             return None
         return torch.tensor([isinstance(self.sources[source], SoftMasks) for source, _ in chosen.pictures])
 
-    def _stack(self, chosen: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        read = [self._read(source, index) for source, index in chosen]
-        images = np.empty((len(read), *self.canvas, 3), np.uint8)
-        masks = np.empty((len(read), *self.canvas), np.uint8)
-        rects = np.empty((len(read), 4), np.int32)
-        for place, (image, mask, rect) in enumerate(read):
-            images[place], masks[place], rects[place] = image, mask, rect
+    def no_contrasts(self, count: int) -> torch.Tensor | None:
+        """Contrasts of `count` pictures of unknown colours; None where no loss needs them."""
+        return torch.zeros((count, *self.canvas), dtype=torch.uint8) if self.recipe.loss.composition else None
+
+    def _stack(
+        self, chosen: list[tuple[int, int]], contrasts: np.ndarray | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images, masks and rects; fills in the `contrasts` of the sources that know them."""
+        images = np.empty((len(chosen), *self.canvas, 3), np.uint8)
+        masks = np.empty((len(chosen), *self.canvas), np.uint8)
+        rects = np.empty((len(chosen), 4), np.int32)
+        for place, (number, index) in enumerate(chosen):
+            images[place], masks[place], rects[place] = self._read(number, index)
+            source = self.sources[number]
+            if contrasts is not None and isinstance(source, SoftMasks) and has_layers(source.source):
+                contrasts[place] = source.source.contrast_on_canvas(index, self.canvas)
         return torch.from_numpy(images), torch.from_numpy(masks), torch.from_numpy(rects)
 
     def _read(self, source: int, index: int) -> OnCanvas:
@@ -125,6 +136,8 @@ class ResidentBatches:
             *self._take([chosen.backgrounds[i] for i in paste_into]),
             paste_into.to(self.device),
             None if (soft := self.batches.soft(chosen)) is None else soft.to(self.device),
+            # No set that is cached knows its layers.
+            None if (none := self.batches.no_contrasts(len(chosen.pictures))) is None else none.to(self.device),
         )
         return RawBatch(canvases, to_device(draws, self.device), self.batches.names(chosen))
 

@@ -17,6 +17,7 @@ from .base import (
     Source,
     Subset,
     has_alpha,
+    has_layers,
     is_portrait,
     select,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Source",
     "Subset",
     "has_alpha",
+    "has_layers",
     "is_portrait",
     "label_of",
     "open_source",

@@ -81,6 +81,28 @@ def has_alpha(source: Source) -> TypeGuard[SoftSource]:
     return isinstance(source, SoftSource) and source.soft
 
 
+@runtime_checkable
+class LayeredSource(SoftSource, Protocol):
+    """A data set that may know the colours of person and background beside alpha; see `has_layers`."""
+
+    @property
+    def layered(self) -> bool:
+        """Whether it knows them."""
+        ...
+
+    def contrast_on_canvas(self, index: int, canvas: tuple[int, int]) -> np.ndarray:
+        """How far the person's colours are from the background's, where `on_canvas` puts the picture.
+
+        uint8, the size of `canvas`: the mean over RGB of |foreground - background|, 0..255.
+        """
+        ...
+
+
+def has_layers(source: Source) -> TypeGuard[LayeredSource]:
+    """Whether a data set knows the colours of person and background."""
+    return isinstance(source, LayeredSource) and source.layered
+
+
 class SoftMasks:
     """A data set whose canvases hold true alpha, 0..255, in place of labels; `read` gives labels as before."""
 
@@ -211,6 +233,15 @@ class Subset:
 
     def alpha_on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
         return self._soft_source().alpha_on_canvas(self.indices[index], canvas)
+
+    @property
+    def layered(self) -> bool:
+        return has_layers(self.source)
+
+    def contrast_on_canvas(self, index: int, canvas: tuple[int, int]) -> np.ndarray:
+        if not has_layers(self.source):
+            raise ValueError("this data set does not know the colours of person and background")
+        return self.source.contrast_on_canvas(self.indices[index], canvas)
 
     def _soft_source(self) -> SoftSource:
         if not has_alpha(self.source):

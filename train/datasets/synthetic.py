@@ -14,6 +14,7 @@ TRAIN_SCENES = 100_000
 PHOTOGRAPH = 2  # times the network's input: like a photograph, a rendered picture is larger than that
 VALIDATION_SCENES = 256
 VALIDATION_MATTES = 24
+_KEPT = 64  # rendered mattes that a process holds: a training set limited to so many is rendered once
 
 
 class Synthetic:
@@ -49,17 +50,22 @@ class Synthetic:
 class SyntheticMattes:
     """Rendered portraits with loose strands of hair and true alpha; `train` and `val` share no seed.
 
-    A picture takes about forty times as long as one of `Synthetic`: it is rendered finer, and twice.
+    A picture takes about forty times as long as one of `Synthetic`: it is rendered finer, and twice. The last 64 are
+    kept in memory.
     """
 
     classes: tuple[str, ...] = PORTRAIT_CLASSES
-    soft = True
+    soft = layered = True
 
     def __init__(self, size: tuple[int, int], split: str = "train", limit: int = 0) -> None:
+        self._arguments = size, split, limit
         self.size = PHOTOGRAPH * size[0], PHOTOGRAPH * size[1]
         self.first_seed = 0 if split != "val" else TRAIN_SCENES
         self.count = limit or (VALIDATION_MATTES if split == "val" else TRAIN_SCENES)
-        self._render = lru_cache(maxsize=1)(render_matte)  # `read` and `alpha` of a picture come in turns
+        self._render = lru_cache(maxsize=_KEPT)(render_matte)
+
+    def __reduce__(self) -> tuple[type[SyntheticMattes], tuple[tuple[int, int], str, int]]:
+        return type(self), self._arguments  # to a loader's process, which renders its own
 
     def __len__(self) -> int:
         return self.count
@@ -82,5 +88,8 @@ class SyntheticMattes:
         return image, (alpha > HALF).astype(np.uint8), rect
 
     def alpha_on_canvas(self, index: int, canvas: tuple[int, int]) -> OnCanvas:
-        rendered = render_matte(self.first_seed + index, canvas)
+        rendered = self._render(self.first_seed + index, canvas)
         return rendered.image, rendered.alpha, (0, 0, *canvas)
+
+    def contrast_on_canvas(self, index: int, canvas: tuple[int, int]) -> np.ndarray:
+        return self._render(self.first_seed + index, canvas).contrast

@@ -23,14 +23,21 @@ _FINE = 3  # rendered pixels for each pixel of the result, along each side
 _STREAM = 77  # keeps these scenes apart from those of `render_portrait`
 _POINTS = 12  # of a strand's curve
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's drawing
+_SPREAD = 4  # pixels: deviation of the blur that carries the person's colours beyond its outline
 
 
 class Matte(NamedTuple):
-    """uint8 RGB height x width x 3, uint8 alpha height x width, and the person's own RGB where alpha is above 0."""
+    """uint8 RGB height x width x 3, uint8 alpha height x width, and the person's own RGB where alpha is above 0.
+
+    `background` is the RGB of what is behind, `contrast` (height x width) the mean over RGB of its distance from the
+    person's colours; where alpha is 0, from those nearby. uint8, too.
+    """
 
     image: np.ndarray
     alpha: np.ndarray
     foreground: np.ndarray
+    background: np.ndarray
+    contrast: np.ndarray
 
 
 class _Layers(NamedTuple):
@@ -143,6 +150,13 @@ def _photographed(rng: np.random.Generator, layers: _Layers, size: tuple[int, in
 
     grain = rng.standard_normal((*size, 3)).astype(np.float32) * np.float32(rng.uniform(0.5, 3))
     picture = jpeg(np.clip(developed(mixed) + grain + 0.5, 0, 255).astype(np.uint8), int(rng.integers(85, 98)))
-    own = developed(light / np.maximum(covered, 1e-3)[..., None])
-    own[covered < 1 / 510] = 0
-    return Matte(picture, np.rint(255 * covered).astype(np.uint8), np.clip(own + 0.5, 0, 255).astype(np.uint8))
+    own, scene = developed(light / np.maximum(covered, 1e-3)[..., None]), developed(seen(behind))
+    nobody = covered < 1 / 510
+    nearby, share = (cv2.GaussianBlur(layer, (0, 0), _SPREAD) for layer in (light, covered))
+    beyond = developed(nearby / np.maximum(share, 1e-6)[..., None])
+    apart = np.abs(np.where(nobody[..., None], beyond, own).clip(0, 255) - scene.clip(0, 255)).mean(2)
+    own[nobody] = 0
+    alpha, foreground, background, contrast = (
+        np.clip(layer + 0.5, 0, 255).astype(np.uint8) for layer in (255 * covered, own, scene, apart)
+    )
+    return Matte(picture, alpha, foreground, background, contrast)

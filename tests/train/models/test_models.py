@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -5,6 +7,7 @@ import torch
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.checkpoint import load_checkpoint, save_checkpoint
 from portraitnet.train.engine.weights import write_safetensors
+from portraitnet.train.labelling.transfer import start_from
 from portraitnet.train.losses import portrait_losses
 from portraitnet.train.models import (
     ARCHITECTURES,
@@ -80,6 +83,66 @@ def test_every_parameter_learns():
     logits = model(torch.rand(2, 3, 64, 64))
     (logits.mask.square().mean() + logits.edge.square().mean()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+DETAIL = PortraitNetSpec(encoder="mobilenetv2_035", detail=True)
+
+
+def test_a_network_that_gets_a_detail_head_is_at_first_the_network_that_it_was(tmp_path):
+    torch.manual_seed(0)
+    plain = build_model(replace(DETAIL, detail=False)).eval()
+    save_checkpoint(tmp_path / "plain.safetensors", plain.state_dict(), replace(DETAIL, detail=False), (64, 64), {})
+    detailed = build_model(DETAIL).eval()
+    start_from(detailed, str(tmp_path / "plain.safetensors"))
+    picture = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(plain(picture).mask, detailed(picture).mask)
+        torch.nn.init.normal_(detailed.detail_head.up.weight)
+        changed = detailed(picture).mask
+    assert torch.equal(plain(picture).mask[:, 0], changed[:, 0])
+    assert not torch.allclose(plain(picture).mask[:, 1], changed[:, 1])
+    own = {key for key in detailed.state_dict() if key.startswith("detail_head.")}
+    assert set(detailed.state_dict()) - own == set(plain.state_dict())
+
+    save_checkpoint(tmp_path / "detailed.safetensors", detailed.state_dict(), DETAIL, (64, 64), {})
+    again = load_checkpoint(tmp_path / "detailed.safetensors")
+    assert again.spec.detail
+    with torch.inference_mode():
+        torch.testing.assert_close(without_training_heads(again.model)(picture).mask, changed)
+
+
+def test_a_detail_head_sees_single_pixels_of_the_picture():
+    """A map at half size that is only enlarged would move four pixels alike."""
+    torch.manual_seed(0)
+    head = build_model(DETAIL).detail_head
+    torch.nn.init.normal_(head.up.weight)
+    low, semantic, picture = torch.zeros(1, 8, 16, 16), torch.zeros(1, 8, 16, 16), torch.zeros(1, 3, 32, 32)
+    outputs = []
+    for row, column in ((16, 16), (16, 17)):
+        spot = picture.clone()
+        spot[:, :, row, column] = 3
+        outputs.append(head(spot, low, semantic))
+    assert outputs[0].shape == (1, 1, 32, 32)
+    assert not torch.allclose(*outputs, atol=1e-3)
+
+
+def test_every_parameter_of_a_detail_head_learns_from_the_second_step():
+    torch.manual_seed(0)
+    model = build_model(replace(DETAIL, edge_head=False, one_logit=True))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (model(torch.rand(2, 3, 64, 64)).mask[:, 1] - 3).square().mean().backward()
+        optimizer.step()
+    assert all(p.grad.abs().sum() > 0 for p in model.detail_head.parameters())
+
+
+def test_a_detail_head_costs_less_than_a_tenth_and_needs_two_classes():
+    spec = PortraitNetSpec(detail=True)
+    (_, macs), (_, before) = (complexity(build_model(one), (64, 64)) for one in (spec, replace(spec, detail=False)))
+    assert before < macs < 1.1 * before
+    with pytest.raises(InputError, match=r"model\.detail needs two classes, not 3"):
+        build_model(replace(spec, classes=("a", "b", "c")))
 
 
 @pytest.mark.parametrize(("encoder", "output_stride"), [("resnet18", 8), ("mobilenetv2_100", 16)])
