@@ -48,6 +48,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "avx2": _measured(cost.avx2, "latency_224x224_avx2"),
         "roofline": _measured(cost.roofline, "roofline_mobile_int8"),
         "border": _measured(cost.border, "latency_border"),
+        "compiled_model": _measured(cost.compiled_model, "latency_compiled_model"),
         "arm": _measured(cost.arm, "arm_instructions"),
         "phones": phone.phones,
     },

@@ -51,6 +51,25 @@ def border(results: Path) -> str:
     return markdown(rows, {key: key for key in rows[0]})
 
 
+def compiled_model(results: Path) -> str:
+    """LiteRT's two interfaces on the CPU, with the same files."""
+    files: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in read_csv(results / "latency_compiled_model.csv"):
+        key = (row["model"], row["precision"], row["threads"])
+        files.setdefault(key, {})[row["backend"]] = float(row["median_ms"])
+    rows = [
+        {
+            "file": f"{name} {precision}",
+            "threads": threads,
+            "Interpreter, ms": f"{times['LiteRT/XNNPACK']:.1f}",
+            "CompiledModel, ms": f"{times['LiteRT CompiledModel']:.1f}",
+            "of the time": f"{times['LiteRT CompiledModel'] / times['LiteRT/XNNPACK']:.2f}",
+        }
+        for (name, precision, threads), times in files.items()
+    ]
+    return markdown(rows, {key: key for key in rows[0]})
+
+
 def avx2(results: Path) -> str:
     """The same of TFLite files, on a processor without int8 dot products."""
     rows = read_csv(results / "latency_224x224_avx2.csv")
