@@ -155,11 +155,8 @@ def architectures(results: Path) -> str:
 
 def cross(results: Path) -> str:
     """Foreground IoU of models trained on one set, on every set."""
-    table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "accuracy_cross_portraits.csv"):
-        shown = table.setdefault(run_of(row), {"trained on": run_of(row)})
-        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f}"
-    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+    rows = read_csv(results / "accuracy_cross_portraits.csv")
+    return by_set(rows, "trained on", run_of, lambda row: f"{float(row['fg_iou_per_image']):.3f}")
 
 
 def ablation(results: Path) -> str:
@@ -208,11 +205,13 @@ def matte_losses(results: Path) -> str:
 
 def matte_outlines(results: Path) -> str:
     """Foreground and boundary IoU of the same runs on photographs: per image / boundary."""
-    table: dict[str, dict[str, str]] = {}
-    for row in read_csv(results / "accuracy_matte_portraits.csv"):
-        shown = table.setdefault(row["file"], {"training": _training(row)})
-        shown[row["set"]] = f"{float(row['fg_iou_per_image']):.3f} / {float(row['boundary_iou']):.3f}"
-    return markdown(list(table.values()), {key: key for key in next(iter(table.values()))})
+    rows = read_csv(results / "accuracy_matte_portraits.csv")
+    return by_set(
+        rows,
+        "training",
+        _training,
+        lambda row: f"{float(row['fg_iou_per_image']):.3f} / {float(row['boundary_iou']):.3f}",
+    )
 
 
 def _training(row: Mapping[str, str]) -> str:

@@ -41,10 +41,14 @@ _OPERATORS |= {functional.batch_norm, functional.interpolate}
 
 @dataclass
 class _Activation:
-    """What is known of a tensor inside the network: its operator, its row of `ranges`, itself in 256 steps."""
+    """What is known of a tensor inside the network: its operator, its row of `ranges`, itself in 256 steps.
+
+    One that is `exact` has steps already. (It does not hold itself as `rounded`: the cycle would keep its memory.)
+    """
 
     operator: Any = None
     row: int = -1
+    exact: bool = False
     rounded: torch.Tensor | None = None
 
 
@@ -110,7 +114,7 @@ class _Rounding(TorchFunctionMode):
     def start(self, network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         self._rows = 0
         for value in inputs:
-            value.int8 = _Activation(rounded=value)  # type: ignore[attr-defined]  # pictures are bytes already
+            value.int8 = _Activation(exact=True)  # type: ignore[attr-defined]  # pictures are bytes already
         self.__enter__()
 
     def stop(self, network: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
@@ -125,15 +129,14 @@ class _Rounding(TorchFunctionMode):
         if function not in _OPERATORS or (function in _ADDITIONS and taken.count(None) == len(taken) - 1):
             # A view computes nothing; a constant added is part of the bias.
             result = function(*args, **kwargs)
-            exact = all(value is one.rounded for value, one in zip(_flat(args), taken, strict=True) if one)
-            return _marked(result, _Activation(known.operator, known.row, result if exact else None))
+            return _marked(result, _Activation(known.operator, known.row, all(one.exact for one in taken if one)))
         if function is functional.hardswish:
             return self._hard_swish(self._rounded(args[0]))
         absorbed = _ABSORBED.get(function, frozenset())
         given = [value if _made_by(value, absorbed) else self._rounded(value) for value in args]
         result = function(*given, **kwargs)
         if function in _MOVES:
-            return _marked(result, _Activation(rounded=result))
+            return _marked(result, _Activation(exact=True))
         # Resizing keeps its input's steps.
         same = function is functional.interpolate or any(_made_by(value, absorbed) for value in args)
         row = known.row if same and known.row >= 0 else self._next_row()
@@ -143,7 +146,7 @@ class _Rounding(TorchFunctionMode):
         if isinstance(value, (list, tuple)):
             return type(value)(self._rounded(one) for one in value)
         known = _activation_of(value)
-        if known is None:
+        if known is None or known.exact:
             return value
         if known.rounded is None:
             known.rounded = self._state.round(value, known.row)

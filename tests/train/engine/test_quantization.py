@@ -1,4 +1,6 @@
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -87,6 +89,18 @@ def test_a_constant_is_part_of_the_bias_and_hard_swish_is_written_out():
     assert len(fake.ranges) == 4
     assert fake.ranges[1].tolist() == [0, pytest.approx(min(6, float(fake.ranges[0, 1]) + 3), abs=1e-5)]
     torch.testing.assert_close(fake.ranges[3] * 6, fake.ranges[2], rtol=0.02, atol=0.05)
+
+
+def test_no_activation_outlives_its_step():
+    network, kept = nn.Sequential(nn.Conv2d(4, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1)), []
+    network[1].register_forward_hook(lambda module, given, output: kept.append(weakref.ref(output)))
+    gc.disable()  # a cycle would wait for it
+    try:
+        with FakeQuantization(network).applied():
+            network(torch.randn(2, 4, 8, 8))
+        assert kept[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_ranges_that_do_not_learn_stay():
