@@ -89,11 +89,22 @@ def label_command(
     threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads.")] = 2,
     device: Annotated[str, typer.Option(help="Where SAM runs: cpu, cuda or mps.")] = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Label again what has a mask in --out.")] = False,
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Write the teacher's alpha as masks: soft labels, for loss.soft_labels.")
+    ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="MASKS", help="With --soft: masks by hand of the same names, mixed half and half."),
+    ] = None,
 ) -> None:
     """Write masks, with a confidence for every pixel, for photographs that have none.
 
     OUT gets images (a link to DIR), masks/, confidence/, labels.csv and comparison.png. It trains as a `folder` set, in
     which pixels of low confidence are left out. Started again, it goes on where it stopped.
+
+    With --soft a run can learn from the teacher without asking it at every step (loss.soft_labels): OUT trains as an
+    `alpha_folder` set. In pictures that have a mask in --truth each pixel keeps its label; the teacher's share only
+    makes it less certain.
     """
     from ..export.models import open_model
     from ..runtime.backends import default_weights
@@ -102,6 +113,8 @@ def label_command(
     from ..train.labelling.teacher import ModelTeacher, SamTeacher, Teacher
 
     chosen: Teacher
+    if truth is not None and not soft:
+        raise InputError("--truth is mixed into soft labels; add --soft")
     if device not in ("cpu", "cuda", "mps"):
         raise InputError(f"device {device!r} is none of cpu, cuda, mps")
     if teacher == "sam":
@@ -112,9 +125,14 @@ def label_command(
         chosen = ModelTeacher(open_model(Path(teacher), threads))
     with progress_bar() as progress:
         task = progress.add_task("labelling", total=None)
-        label_folder(folder, out, chosen, overwrite, lambda total: progress.update(task, total=total, advance=1))
+        label_folder(
+            folder, out, chosen, overwrite, lambda total: progress.update(task, total=total, advance=1), soft, truth
+        )
     print(f"labels: {out}\ncomparison: {out / 'comparison.png'}")
-    print(f"train on them with: portraitnet train portraitnet_folder data.root={out}")
+    if soft:
+        print(f"a set of a recipe: {{kind: alpha_folder, path: {out}}}, with loss.soft_labels above 0")
+    else:
+        print(f"train on them with: portraitnet train portraitnet_folder data.root={out}")
 
 
 @data_app.command("sam")

@@ -89,17 +89,19 @@ def _open_data(recipe: Recipe) -> tuple[list[Source], dict[str, Source]]:
 
 
 def _with_alpha(recipe: Recipe, sources: Sequence[Source]) -> list[Source]:
-    """The sources with true alpha in place of labels where a loss of the recipe uses it."""
+    """The sources with alpha in place of labels where a loss of the recipe uses it."""
     loss = recipe.loss
-    if loss.matte and not any(has_alpha(source) for source in sources):
-        raise InputError("loss.matte is set, but no set of data.train knows true alpha; set it to 0")
+    for name in ("matte", "soft_labels"):
+        if getattr(loss, name) and not any(has_alpha(source) for source in sources):
+            raise InputError(f"loss.{name} is set, but no set of data.train knows alpha; set it to 0")
     if loss.composition and not (recipe.data.augment.cut_and_paste or any(has_layers(source) for source in sources)):
         raise InputError(
             "loss.composition is set, but no set of data.train knows the colours of person and background; set it to "
             "0, or add synthetic_mattes, or set data.augment.cut_and_paste"
         )
+    needed = loss.matte or loss.soft_labels
     return [
-        SoftMasks(source) if has_alpha(source) and (loss.matte or (loss.composition and has_layers(source))) else source
+        SoftMasks(source) if has_alpha(source) and (needed or (loss.composition and has_layers(source))) else source
         for source in sources
     ]
 

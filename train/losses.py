@@ -30,6 +30,7 @@ class Losses(NamedTuple):
     distillation: torch.Tensor
     matte: torch.Tensor
     composition: torch.Tensor
+    soft_labels: torch.Tensor
 
 
 _BAND, _LEVELS = 4, 4  # reach of the edge band in pixels; levels of the matte loss's pyramid
@@ -142,6 +143,19 @@ def soft_dice_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
 
 
+def soft_label_loss(logits: torch.Tensor, matte: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of the foreground's probability against alpha, over all pixels of the pictures that know it.
+
+    `matte` is uint8 batch x H x W; only pictures that are `soft` (batch) count. Alpha may be true, or
+    a teacher's stored answer: distillation without asking it at every step (Hinton et al., 2015).
+    """
+    truth = matte.to(logits.dtype) / 255
+    shares = logits.log_softmax(1)
+    entropy = -(truth * shares[:, 1:].logsumexp(1) + (1 - truth) * shares[:, 0])
+    weights = soft.to(logits.dtype).view(-1, 1, 1).expand_as(entropy)
+    return _mean(weights * entropy, weights)
+
+
 def matte_loss(logits: torch.Tensor, matte: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
     """L1 distance of the foreground's probability from true alpha, and of their Laplacian pyramids, in the edge band.
 
@@ -197,7 +211,7 @@ def portrait_losses(
     """All losses of a batch: the texture-augmented view, and the plain view of the same geometry (or None).
 
     `target` are a teacher's logits for the plain view: the distillation loss draws the augmented view's to them.
-    `matte`, `soft` and `contrast` are what `matte_loss` and `composition_loss` take.
+    `matte`, `soft` and `contrast` are what `matte_loss`, `soft_label_loss` and `composition_loss` take.
     """
 
     def judge(logits: torch.Tensor) -> torch.Tensor:
@@ -207,7 +221,7 @@ def portrait_losses(
         return consistency_loss(augmented.mask, teacher, spec.temperature, spec.kl_mean)
 
     zero = augmented.mask.new_zeros(())
-    consistency = edge_loss = jaccard = dice = auxiliary = distillation = alpha = composition = zero
+    consistency = edge_loss = jaccard = dice = auxiliary = distillation = alpha = composition = soft_labels = zero
     mask_loss = judge(augmented.mask)
     if original is not None:
         mask_loss = mask_loss + judge(original.mask)
@@ -224,10 +238,13 @@ def portrait_losses(
         distillation = diverge(target.to(augmented.mask.dtype))
     if spec.matte and matte is not None and soft is not None:
         alpha = matte_loss(augmented.mask, matte, soft)
+    if spec.soft_labels and matte is not None and soft is not None:
+        soft_labels = soft_label_loss(augmented.mask, matte, soft)
     if spec.composition and matte is not None and contrast is not None:
         composition = composition_loss(augmented.mask, matte, contrast)
     total = mask_loss + spec.consistency * consistency + spec.edge * edge_loss
     total = total + spec.jaccard * jaccard + spec.dice * dice + spec.auxiliary * auxiliary
     total = total + spec.distillation * distillation + spec.matte * alpha
-    total = total + spec.composition * composition
-    return Losses(total, mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation, alpha, composition)
+    total = total + spec.composition * composition + spec.soft_labels * soft_labels
+    parts = (mask_loss, consistency, edge_loss, jaccard, dice, auxiliary, distillation, alpha, composition, soft_labels)
+    return Losses(total, *parts)

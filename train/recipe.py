@@ -132,6 +132,8 @@ class LossSpec:
     # distance of the picture composed by alpha, in the edge band, where the colours of person and background are known:
     # in `synthetic_mattes`, and where a person was pasted (data.augment.cut_and_paste)
     composition: NonNegative = 0.0
+    # cross entropy against alpha in sets that know it, as a teacher's stored answers (portraitnet data label --soft)
+    soft_labels: NonNegative = 0.0
     auxiliary: NonNegative = 0.4  # the pixel loss of a second head, where the network has one
     teachers: tuple[str, ...] = ()  # checkpoints of frozen teachers, used round-robin on the plain views
     distillation: NonNegative = 2.0  # KL divergence from the teacher's probabilities
@@ -162,6 +164,7 @@ class OptimizerSpec:
     gradient_clip: NonNegative = 0.0  # largest norm; 0: none
     encoder_factor: NonNegative = 1.0  # of the learning rate, for the encoder's parameters
     fixed_statistics: bool = False  # batch norm keeps its initial means and variances
+    frozen_stages: Annotated[int, Range(0, 5)] = 0  # so many first stages of the encoder stay as they are
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class RunSpec:
     start_from: str = ""  # a checkpoint whose weights the run starts from, instead of the encoder's alone
     # 16-mixed: for GPUs without bfloat16; 64-true: separates rounding from mistakes
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    compile: bool = False  # torch.compile: 1.4 times the speed on a CPU, after three minutes of compiling
+    compile: bool = False  # torch.compile: 0.9 to 1.4 times the speed on a CPU, after minutes of compiling
     ema_decay: Fraction = 0.998  # 0: none
     # w8a8: weights and activations rounded as int8 rounds them, for a last, short run at a low learning rate
     quantization: Literal["none", "w8a8"] = "none"

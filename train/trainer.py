@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from .engine.state import RunState, flatten_optimizer, restore_optimizer
 from .labelling.transfer import Teachers
 from .losses import Losses, portrait_losses
 from .models import Normalize
+from .models.encoders import first_stages
 from .recipe import Recipe
 from .validation import SELECTION
 
@@ -52,6 +53,7 @@ class Trainer:
         if fabric.world_size > 1:
             synchronize_batch_norm(network, fabric.device)
         self.network = network.to(memory_format=torch.channels_last)
+        frozen = freeze_stages(network, recipe.optimizer.frozen_stages)
         if recipe.run.compile:
             network.compile()
         self.optimizer = build_optimizer(network, recipe.optimizer)
@@ -67,8 +69,7 @@ class Trainer:
         self.teachers = teachers.to(fabric.device) if teachers is not None else None
         self.class_weights = class_weights.to(fabric.device) if class_weights is not None else None
         self.model.train()
-        if recipe.optimizer.fixed_statistics:
-            _fix_statistics(network)
+        _fix_statistics(network.modules() if recipe.optimizer.fixed_statistics else frozen)
 
     @property
     def learning_rate(self) -> float:
@@ -108,7 +109,7 @@ class Trainer:
             self._refuse(losses, batch)
         self.step += 1
         shown = dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
-        for name in ("matte", "composition"):
+        for name in ("matte", "composition", "soft_labels"):
             if not getattr(self.recipe.loss, name):
                 del shown[name]  # the columns of older runs, which are resumed
         return shown
@@ -192,7 +193,19 @@ def _seed_of_step(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0])
 
 
-def _fix_statistics(network: nn.Module) -> None:
-    for module in network.modules():
+def freeze_stages(network: nn.Module, count: int) -> list[nn.Module]:
+    """Freeze weights and statistics of the encoder's first `count` stages; returns their modules.
+
+    `network.train()` lets their statistics move again.
+    """
+    stages = first_stages(network, count)
+    for parameter in (p for module in stages for p in module.parameters(recurse=False)):
+        parameter.requires_grad_(False)
+    _fix_statistics(stages)
+    return stages
+
+
+def _fix_statistics(modules: Iterable[nn.Module]) -> None:
+    for module in modules:
         if isinstance(module, _BatchNorm):
             module.eval()

@@ -20,7 +20,7 @@ from ...train.engine.distributed import open_fabric
 from ...train.engine.optimizer import build_optimizer
 from ...train.models import Normalize, build_model
 from ...train.recipe import Recipe
-from ...train.trainer import batch_losses
+from ...train.trainer import batch_losses, freeze_stages
 from ..reporting.table import formatted, provenance, write_csv
 
 _WARM = 8  # steps before the clock: a loader's processes start, and what they have made ahead is used up
@@ -46,6 +46,7 @@ def benchmark_training(
     # Speed does not depend on what the encoder knows.
     untrained = dataclasses.replace(recipe.model, encoder_weights="none")
     network = build_model(untrained).to(memory_format=torch.channels_last)
+    freeze_stages(network, recipe.optimizer.frozen_stages)
     model, optimizer = fabric.setup(network, build_optimizer(network, recipe.optimizer))
     normalize = Normalize().to(fabric.device)
 

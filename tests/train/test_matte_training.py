@@ -1,6 +1,7 @@
 """Training on true alpha: the batch holds it where `augment` puts the picture, and a loss draws to it."""
 
 import csv
+import dataclasses
 import pickle
 
 import cv2
@@ -16,7 +17,7 @@ from portraitnet.train.data.balance import absent_classes
 from portraitnet.train.data.feed import ResidentBatches, TrainingBatches, open_caches
 from portraitnet.train.datasets import SoftMasks, open_source, synthetic
 from portraitnet.train.loop import train
-from portraitnet.train.losses import composition_loss, matte_loss
+from portraitnet.train.losses import composition_loss, matte_loss, soft_label_loss
 from portraitnet.train.synthetic.matte import Matte
 
 from .conftest import small_recipe
@@ -127,17 +128,38 @@ def test_only_pictures_with_alpha_have_a_gradient():
     matte_loss(logits, matte, torch.tensor([False, False])).backward()  # none at all is no error
 
 
-def test_a_run_shows_the_loss(alpha_set, tmp_path):
+def test_soft_labels_weigh_every_pixel_of_the_pictures_that_have_them():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.uniform(0.1, 0.9, (2, 2, 6, 7)).astype(np.float32)
+    matte, soft = torch.from_numpy(np.rint(255 * truth).astype(np.uint8)), torch.tensor([False, True])
+    logits = logits_of(guess).requires_grad_()
+    told, given = np.rint(255 * truth[1]) / 255, guess[1]
+    expected = -(told * np.log(given) + (1 - told) * np.log(1 - given)).mean()
+    loss = soft_label_loss(logits, matte, soft)
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    loss.backward()
+    assert not logits.grad[0].any()
+    assert torch.allclose(logits.grad[1, 1], torch.from_numpy(given - told).float() / told.size, atol=1e-6)
+    three = torch.cat([logits.detach(), torch.full((2, 1, 6, 7), -50.0)], 1)  # a third class that nobody has
+    assert soft_label_loss(three, matte, soft).item() == pytest.approx(expected, rel=1e-4)
+    assert soft_label_loss(logits, matte, torch.tensor([False, False])).item() == 0
+
+
+@pytest.mark.parametrize("name", ["matte", "soft_labels"])
+def test_a_run_shows_the_loss(alpha_set, tmp_path, name):
     recipe = recipe_of(alpha_set, tmp_path)
+    recipe = dataclasses.replace(recipe, loss=dataclasses.replace(recipe.loss, **{"matte": 0.0, name: 1.0}))
     train(recipe, tmp_path / "run", accelerator="cpu", loggers=[])
     with (tmp_path / "run" / "steps.csv").open() as handle:
         rows = list(csv.DictReader(handle))
-    assert all(float(row["matte"]) > 0 for row in rows)
+    assert all(float(row[name]) > 0 for row in rows)
+    assert {"matte", "soft_labels"} & set(rows[0]) == {name}
 
 
-def test_a_loss_without_alpha_is_refused(folder_set, tmp_path):
-    recipe = small_recipe(folder_set, loss={"consistency": 0, "matte": 1.0})
-    with pytest.raises(InputError, match=r"no set of data\.train knows true alpha"):
+@pytest.mark.parametrize("name", ["matte", "soft_labels"])
+def test_a_loss_without_alpha_is_refused(folder_set, tmp_path, name):
+    recipe = small_recipe(folder_set, loss={"consistency": 0, name: 1.0})
+    with pytest.raises(InputError, match=rf"loss\.{name} is set, but no set of data\.train knows alpha"):
         train(recipe, tmp_path / "run", accelerator="cpu", loggers=[])
 
 

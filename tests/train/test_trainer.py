@@ -10,7 +10,7 @@ from lightning.fabric.plugins import MixedPrecision
 
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.engine.weights import read_safetensors
-from portraitnet.train.models import Normalize
+from portraitnet.train.models import Normalize, PortraitNetSpec, build_model
 from portraitnet.train.trainer import batch_losses
 
 from .tiny import tiny_batch, tiny_network, tiny_recipe, tiny_trainer
@@ -48,6 +48,38 @@ def test_a_step_is_gradient_descent_with_clipping_decay_and_a_slower_encoder(opt
         rate = 0.5 * (options.get("encoder_factor", 1) if name.startswith("encoder.") else 1)
         expected = before[name] - rate * (share * grads[name] + options.get("weight_decay", 0) * before[name])
         torch.testing.assert_close(p.detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "count", "last", "next_one"),
+    [
+        ("mobilenetv2_035", 2, "blocks.1.", "blocks.2."),
+        ("resnet18", 1, "bn1.", "layer1."),
+        ("resnet18", 0, "", "conv1."),
+    ],
+)
+def test_frozen_stages_keep_weights_and_statistics_and_the_others_learn(encoder, count, last, next_one):
+    torch.manual_seed(0)
+    network = build_model(PortraitNetSpec(encoder=encoder))
+    before = copy.deepcopy(network.encoder.state_dict())
+    recipe = tiny_recipe(optimizer={"learning_rate": 0.1, "frozen_stages": count})
+    trainer = tiny_trainer(network, recipe)
+    trainer.train_step(tiny_batch(side=64))
+    after = network.encoder.state_dict()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    kept = [name for name in before if name not in changed]
+    names = list(before)
+    border = next(place for place, name in enumerate(names) if name.startswith(next_one))
+    assert kept[:border] == names[:border]
+    assert not count or names[border - 1].startswith(last)
+    assert any(name.startswith(next_one) for name in changed)
+    assert any(name.endswith("running_mean") for name in changed)
+
+
+def test_stages_of_no_encoder_are_not_frozen():
+    recipe = tiny_recipe(optimizer={"frozen_stages": 1})
+    with pytest.raises(InputError, match=r"optimizer\.frozen_stages needs a network with an encoder of timm's"):
+        tiny_trainer(tiny_network(), recipe)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -38,8 +38,8 @@ def tiny_trainer(network, recipe, state=None, fabric=None, **more):
     return Trainer(recipe, fabric or Fabric(accelerator="cpu", devices=1), network, state=state, **more)
 
 
-def tiny_batch(seed=0, name="a.png"):
+def tiny_batch(seed=0, name="a.png", side=8):
     rng = np.random.default_rng(seed)
-    pictures = torch.from_numpy(rng.integers(0, 256, (2, 3, 8, 8), np.uint8))
-    labels = torch.from_numpy(rng.integers(0, 2, (2, 8, 8), np.uint8))
+    pictures = torch.from_numpy(rng.integers(0, 256, (2, 3, side, side), np.uint8))
+    labels = torch.from_numpy(rng.integers(0, 2, (2, side, side), np.uint8))
     return Batch(pictures, pictures, labels, labels, [name, name])

@@ -6,6 +6,7 @@ All positions are in pixels from the top left corner of the first pixel. Picture
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -262,12 +263,23 @@ def edge_of(labels: torch.Tensor, thickness: int = 4) -> torch.Tensor:
     ).float()
     reach = thickness // 2
     padded = functional.pad(smooth, (reach,) * 4, "replicate")
-    dilated = functional.max_pool2d(padded, 2 * reach + 1, 1)
-    eroded = -functional.max_pool2d(-padded, 2 * reach + 1, 1)
+    dilated = _largest(padded, 2 * reach + 1)
+    eroded = -_largest(-padded, 2 * reach + 1)
     edge = (dilated > eroded)[:, 0].to(torch.uint8)
     decides = reach + _SMOOTHING // 2
-    doubtful = functional.max_pool2d(unknown.float()[:, None], 2 * decides + 1, 1, decides)[:, 0] > 0
+    doubtful = _largest(functional.pad(unknown.float()[:, None], (decides,) * 4), 2 * decides + 1)[:, 0] > 0
     return edge.masked_fill(doubtful, IGNORE)
+
+
+def _largest(values: torch.Tensor, side: int) -> torch.Tensor:
+    """The maximum of each full `side` x `side` window of batch x 1 x H x W.
+
+    By shifts along one axis and then the other: on a CPU that takes a tenth of max_pool2d's time.
+    """
+    for axis in (2, 3):
+        count = values.shape[axis] - side + 1
+        values = functools.reduce(torch.maximum, (values.narrow(axis, shift, count) for shift in range(side)))
+    return values
 
 
 def _renamed(labels: torch.Tensor, names: tuple[int, ...]) -> torch.Tensor:
@@ -285,7 +297,9 @@ def _sample(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Ten
     points = functional.interpolate(points, scale_factor=2, mode="bilinear", align_corners=False)
     grid = _grid(points[:, 0], points[:, 1], images.shape[1:3])
     picture = images.permute(0, 3, 1, 2).float()
-    return functional.avg_pool2d(functional.grid_sample(picture, grid, "bilinear", "border", False), 2)
+    fine = functional.grid_sample(picture, grid, "bilinear", "border", False)
+    # Twice as fast as avg_pool2d on a CPU.
+    return (fine[..., ::2, ::2] + fine[..., ::2, 1::2] + fine[..., 1::2, ::2] + fine[..., 1::2, 1::2]) / 4
 
 
 def _grid(x: torch.Tensor, y: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -87,7 +87,8 @@ class TrainingBatches(Dataset[RawBatch]):
 
     def soft(self, chosen: Chosen) -> torch.Tensor | None:
         """Which pictures have alpha for a mask; None where no loss needs it."""
-        if not (self.recipe.loss.matte or self.recipe.loss.composition):
+        loss = self.recipe.loss
+        if not (loss.matte or loss.composition or loss.soft_labels):
             return None
         return torch.tensor([isinstance(self.sources[source], SoftMasks) for source, _ in chosen.pictures])
 
@@ -160,7 +161,8 @@ class AugmentedBatches(Dataset[Batch]):
 def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[Batch]:
     """Batches on `device`, from `first_step` to the recipe's last.
 
-    A GPU augments, on pictures that it holds where they fit; on a CPU the loader's processes do.
+    A GPU augments, on pictures that it holds where they fit. On a CPU this process does, by all its threads, or the
+    loader's processes where pictures have to be made.
     """
     data, steps = batches.recipe.data, range(first_step, batches.recipe.run.steps)
     on_cpu = device.type == "cpu"
@@ -168,14 +170,16 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
         resident = ResidentBatches(batches, device)
         yield from (make_batch(resident[step], batches.target) for step in steps)
         return
+    # Processes that augment beside a network on the same cores slow both down.
+    workers = 0 if on_cpu and all(batches.caches) else data.workers
     loader: Iterable[Any] = DataLoader(
         AugmentedBatches(batches) if on_cpu else batches,
         batch_size=None,
         sampler=steps,
-        num_workers=data.workers,
+        num_workers=workers,
         pin_memory=device.type == "cuda",
         # Not fork: a child of a process whose OpenCV threads have run hangs at its first OpenCV call.
-        multiprocessing_context="spawn" if data.workers else None,
+        multiprocessing_context="spawn" if workers else None,
         worker_init_fn=single_threaded,
     )
     for loaded in loader:

@@ -13,12 +13,13 @@ import numpy as np
 from ...runtime.errors import InputError, OutputError
 from ...runtime.files import write_text
 from ...runtime.media.images import list_images, load_image, save_image
-from ...runtime.media.masks import load_mask
-from ...runtime.metrics import iou
+from ...runtime.media.masks import load_mask, load_person_mask
+from ...runtime.metrics import IGNORE, iou
 from ...runtime.notices import notice
 from ..data.sheets import errors, overlay, tile, write_sheet
-from ..datasets.folder import CONFIDENCE
-from .teacher import Opinion, Teacher
+from ..datasets.base import HALF
+from ..datasets.folder import CONFIDENCE, person_labels
+from .teacher import Opinion, Teacher, confidence_of
 
 COLUMNS = ("name", "confidence", "unknown", "foreground", "agreement")
 _ROWS_OF_SHEET = 10
@@ -30,6 +31,8 @@ def label_folder(
     teacher: Teacher,
     overwrite: bool = False,
     on_picture: Callable[[int], object] = lambda total: None,
+    soft: bool = False,
+    truth: Path | None = None,
 ) -> Path:
     """Label every picture of a folder; returns `out`, which then trains as a `folder` set.
 
@@ -37,7 +40,13 @@ def label_folder(
     confidence, share of unknown pixels, of foreground, and IoU with the mask the teacher was prompted with) and
     comparison.png. Pictures that have a mask there already are kept unless `overwrite`: an interrupted run goes on.
     A picture that cannot be read does not stop the others: InputError, at the end, names those that failed.
+
+    With `soft` the masks hold the teacher's alpha, without confidence/, and `out` trains as an `alpha_folder` set.
+    `truth` is then a folder of masks of the same names, which are mixed in (see `mixed`); pictures may lack one.
     """
+    if soft and (out / CONFIDENCE).is_dir():
+        raise InputError(f"{out} holds labels that are not soft; choose another --out")
+    store = _Store(out, soft, {path.stem: path for path in list_images(truth)} if truth else {})
     found = list_images(pictures)
     by_stem: dict[str, Path] = {}
     for path in found:
@@ -49,7 +58,7 @@ def label_folder(
     try:
         for path in found:
             try:
-                _label(path, out, teacher, rows, overwrite)
+                _label(path, store, teacher, rows, overwrite)
             except OutputError:
                 raise
             except InputError as error:
@@ -73,17 +82,55 @@ def label_folder(
     return out
 
 
-def _label(path: Path, out: Path, teacher: Teacher, rows: dict[str, dict[str, str]], overwrite: bool) -> None:
-    """Write mask and confidence of one picture, and put its row into `rows`."""
-    mask_file = out / "masks" / f"{path.stem}.png"
-    if overwrite or not mask_file.is_file():
-        opinion = teacher(load_image(path))
+def mixed(alpha: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean of a teacher's alpha and of true labels, in which every pixel keeps its label; uint8 0..255.
+
+    `alpha` is uint8, `labels` are 0, 1, and IGNORE for unknown pixels, which get the teacher's alpha.
+    """
+    half = alpha // 2
+    return np.where(labels == IGNORE, alpha, np.where(labels == 1, half + 128, half)).astype(np.uint8)
+
+
+class _Store:
+    """The files of labels in `out`; `truths` are masks by the stem of their picture."""
+
+    def __init__(self, out: Path, soft: bool, truths: dict[str, Path]) -> None:
+        self.out, self.soft, self.truths = out, soft, truths
+
+    def mask(self, stem: str) -> Path:
+        return self.out / "masks" / f"{stem}.png"
+
+    def write(self, stem: str, opinion: Opinion) -> None:
         # The mask last: it is what tells the next run that this picture is done.
-        save_image(out / CONFIDENCE / mask_file.name, opinion.confidence)
-        save_image(mask_file, opinion.mask.astype(np.uint8) * 255)
+        if not self.soft:
+            save_image(self.out / CONFIDENCE / f"{stem}.png", opinion.confidence)
+        save_image(self.mask(stem), self._soft(stem, opinion) if self.soft else opinion.mask.astype(np.uint8) * 255)
+
+    def _soft(self, stem: str, opinion: Opinion) -> np.ndarray:
+        truth = self.truths.get(stem)
+        if truth is None:
+            return opinion.alpha
+        labels = person_labels(load_person_mask(truth), truth)
+        if labels.shape != opinion.alpha.shape:
+            raise InputError(f"{truth} is not as large as its picture")
+        return mixed(opinion.alpha, labels)
+
+    def read(self, stem: str) -> Opinion:
+        stored = load_mask(self.mask(stem))
+        mask = stored > HALF
+        return Opinion(
+            mask, confidence_of(stored / 255) if self.soft else load_mask(self.out / CONFIDENCE / f"{stem}.png")
+        )
+
+
+def _label(path: Path, store: _Store, teacher: Teacher, rows: dict[str, dict[str, str]], overwrite: bool) -> None:
+    """Write the labels of one picture, and put its row into `rows`."""
+    if overwrite or not store.mask(path.stem).is_file():
+        opinion = teacher(load_image(path))
+        store.write(path.stem, opinion)
         rows[path.name] = _row(path.name, opinion)
     elif path.name not in rows:
-        rows[path.name] = _row(path.name, _stored(out, path.stem))
+        rows[path.name] = _row(path.name, store.read(path.stem))
 
 
 def _row(name: str, opinion: Opinion) -> dict[str, str]:
@@ -95,11 +142,6 @@ def _row(name: str, opinion: Opinion) -> dict[str, str]:
         "foreground": f"{opinion.mask.mean():.4f}",
         "agreement": agreement,
     }
-
-
-def _stored(out: Path, stem: str) -> Opinion:
-    mask, confidence = (load_mask(out / folder / f"{stem}.png") for folder in ("masks", CONFIDENCE))
-    return Opinion(mask > 127, confidence)
 
 
 def _write_comparison(path: Path, found: list[Path], rows: dict[str, dict[str, str]], teacher: Teacher) -> None:

@@ -27,6 +27,12 @@ class Opinion(NamedTuple):
     confidence: np.ndarray
     first: np.ndarray | None = None
 
+    @property
+    def alpha(self) -> np.ndarray:
+        """Probability of a person, uint8 0..255: beyond one half where the mask is."""
+        distance = self.confidence.astype(np.int32) // 2
+        return np.where(self.mask, 128 + distance, 127 - distance).astype(np.uint8)
+
 
 class Teacher(Protocol):
     """Labels one picture at its own size."""
@@ -47,7 +53,7 @@ class ModelTeacher:
 
     def __call__(self, image: np.ndarray) -> Opinion:
         alpha = self.segmenter(image)
-        return Opinion(alpha > 0.5, _confidence(alpha))
+        return Opinion(alpha > 0.5, confidence_of(alpha))
 
 
 class SamTeacher:
@@ -64,7 +70,7 @@ class SamTeacher:
         boxes = people_boxes(first)
         if not boxes:
             # No box to prompt with: an empty mask, with the first model's confidence.
-            return Opinion(first & False, _confidence(self.first(image)), first)
+            return Opinion(first & False, confidence_of(self.first(image)), first)
         logits, belief = self.sam.boxes(image, boxes)
         who = logits.argmax(0)  # each pixel belongs to most
         logit = logits.amax(0)
@@ -91,5 +97,6 @@ def _at_most(size: tuple[int, ...], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _confidence(alpha: np.ndarray) -> np.ndarray:
+def confidence_of(alpha: np.ndarray) -> np.ndarray:
+    """How far alpha (0..1) is from one half, as uint8 0..255."""
     return np.rint(255 * 2 * np.abs(alpha - 0.5)).clip(0, 255).astype(np.uint8)

@@ -67,6 +67,27 @@ def build_encoder(
     return encoder
 
 
+def first_stages(network: nn.Module, count: int) -> list[nn.Module]:
+    """The modules of a network's encoder up to its `count`th map (strides 2, 4, ...), in order.
+
+    A module that holds others may be among them although the later of these are not.
+
+    Raises InputError for a network that has no timm encoder, and for an encoder whose stages cannot be told apart.
+    """
+    if not count:
+        return []
+    encoder: Any = getattr(network, "encoder", None)
+    if not hasattr(encoder, "feature_info"):
+        raise InputError("optimizer.frozen_stages needs a network with an encoder of timm's; set it to 0")
+    stage = encoder.feature_info.module_name(count - 1)
+    stages = tuple(f"{name}." for name in (stage, stage.replace(".", "_")))  # timm flattens some networks
+    modules = [(f"{name}.", module) for name, module in encoder.named_modules()]
+    ends = [place for place, (name, _) in enumerate(modules) if name.startswith(stages)]
+    if not ends:
+        raise InputError(f"the stages of this encoder cannot be told apart ({stage}); set optimizer.frozen_stages to 0")
+    return [module for _, module in modules[: ends[-1] + 1]]
+
+
 def refuse_encoder_weights(spec: ModelSpec) -> None:
     """Raise InputError where a recipe names encoder weights for a network that has no timm encoder."""
     if spec.encoder_weights != "none":

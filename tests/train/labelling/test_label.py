@@ -11,8 +11,9 @@ from portraitnet.runtime.contract import Contract
 from portraitnet.runtime.errors import InputError
 from portraitnet.runtime.metrics import IGNORE
 from portraitnet.runtime.segmenter import Segmenter
-from portraitnet.train.datasets.folder import Folder
-from portraitnet.train.labelling.label import label_folder
+from portraitnet.train.datasets.base import HALF
+from portraitnet.train.datasets.folder import AlphaFolder, Folder
+from portraitnet.train.labelling.label import label_folder, mixed
 from portraitnet.train.labelling.prompts import parse_points, write_prompts
 from portraitnet.train.labelling.sam import Sam, as_labels
 from portraitnet.train.labelling.teacher import ModelTeacher, Opinion, SamTeacher, people_boxes
@@ -57,6 +58,61 @@ def test_labels_train_as_a_folder_set_without_their_unsure_pixels(photographs, t
     assert [row["name"] for row in rows_of(out)] == [f"00{i}.png" for i in range(5)]
     assert all(float(row["unknown"]) > 0 and row["agreement"] == "" for row in rows_of(out))
     assert Image.open(out / "comparison.png").width == 600
+
+
+def test_soft_labels_are_the_teachers_alpha_and_keep_the_label_of_a_true_mask(photographs, tmp_path):
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for name in ("000", "001"):
+        labels = np.array(Image.open(photographs.parent / "masks" / f"{name}.png"))
+        labels[:5] = 255 - labels[:5]  # where truth and teacher differ
+        Image.fromarray(labels).save(truth / f"{name}.png")
+    teacher = ModelTeacher(Segmenter(Brightness()))
+    out = label_folder(photographs, tmp_path / "out", teacher, soft=True, truth=truth)
+    assert not (out / "confidence").exists()
+    alone, both = AlphaFolder(out, "all"), Folder(truth.parent / "discs", "all")
+    for index in range(5):
+        image, labels = alone.read(index)
+        alpha = alone.alpha(index) / 255
+        told = teacher.segmenter(image)
+        if index > 1:
+            assert np.abs(alpha - told).max() < 1 / 128
+            continue
+        wanted = both.read(index)[1]
+        wanted[:5] = 1 - wanted[:5]
+        assert np.array_equal(labels, wanted)
+        assert np.abs(alpha - (told + wanted) / 2).max() < 1 / 64
+    first = rows_of(out)
+    (out / "labels.csv").unlink()  # it is made from the masks again
+    label_folder(photographs, out, teacher, soft=True, truth=truth)
+    for again, before in zip(rows_of(out)[2:], first[2:], strict=True):
+        assert float(again.pop("confidence")) == pytest.approx(float(before.pop("confidence")), abs=0.01)
+        assert again == before
+    hard = label_folder(photographs, tmp_path / "hard", teacher)
+    with pytest.raises(InputError, match="labels that are not soft"):
+        label_folder(photographs, hard, teacher, soft=True)
+
+
+def test_a_true_mask_of_another_size_is_named(photographs, tmp_path):
+    (tmp_path / "truth").mkdir()
+    Image.new("L", (7, 5)).save(tmp_path / "truth" / "002.png")
+    with pytest.raises(InputError, match=r"1 of 5 pictures failed, the others are labelled: 002\.png"):
+        label_folder(
+            photographs,
+            tmp_path / "out",
+            ModelTeacher(Segmenter(Brightness())),
+            soft=True,
+            truth=tmp_path / "truth",
+        )
+
+
+def test_a_mixture_keeps_every_label():
+    alpha = np.arange(256, dtype=np.uint8)
+    for label, expected in ((0, alpha / 2), (1, 127.5 + alpha / 2), (IGNORE, alpha)):
+        found = mixed(alpha, np.full(256, label, np.uint8))
+        assert np.abs(found - expected).max() <= 0.5
+        if label != IGNORE:
+            assert ((found > HALF) == label).all()
 
 
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(photographs, tmp_path):
