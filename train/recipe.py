@@ -103,7 +103,7 @@ class DataSpec:
     # Pictures are kept at this many times the input: zooms and crops read from there.
     canvas: Annotated[float, Range(1, 8)] = 2.0
     cache: str = ""  # folder of the decoded pictures; empty: the user's cache folder; none: no cache
-    workers: Count = 2
+    workers: Count = 2  # loader processes; on a CPU, only for pictures that no cache holds
 
     def __post_init__(self) -> None:
         if self.geometry not in GEOMETRIES:

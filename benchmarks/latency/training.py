@@ -14,7 +14,7 @@ import torch
 from rich.progress import Progress
 
 from ...train.data.augment import Batch
-from ...train.data.feed import TrainingBatches, feed, open_caches
+from ...train.data.feed import TrainingBatches, feed, loader_processes, open_caches
 from ...train.datasets import open_source
 from ...train.engine.distributed import open_fabric
 from ...train.engine.optimizer import build_optimizer
@@ -59,16 +59,17 @@ def benchmark_training(
         return lambda: feed(which, 0, fabric.device)
 
     constant = next(fresh(batches)())
-    contestants: dict[str, tuple[Callable[[], Iterator[Batch]], Callable[[Batch], None]]] = {
-        "one batch again and again": (lambda: repeat(constant), step),
-        "training": (fresh(batches), step),
-        "feed": (fresh(batches), lambda batch: None),
-        "feed, no cache": (fresh(uncached), lambda batch: None),
+    processes = {which: loader_processes(which, fabric.device) for which in (batches, uncached)}
+    contestants: dict[str, tuple[Callable[[], Iterator[Batch]], Callable[[Batch], None], int]] = {
+        "one batch again and again": (lambda: repeat(constant), step, 0),
+        "training": (fresh(batches), step, processes[batches]),
+        "feed": (fresh(batches), lambda batch: None, processes[batches]),
+        "feed, no cache": (fresh(uncached), lambda batch: None, processes[uncached]),
     }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     task = bar.add_task("training speed", total=ROUNDS * len(contestants))
     for _ in range(ROUNDS):
-        for name, (source, use) in contestants.items():
+        for name, (source, use, _) in contestants.items():
             rates[name].append(_rate(source(), use, steps, fabric.device) * recipe.run.batch)
             bar.advance(task)
     limit = statistics.median(rates["one batch again and again"])
@@ -78,7 +79,7 @@ def benchmark_training(
             "images_per_second": statistics.median(values),
             "of_the_network_alone": statistics.median(values) / limit,
             "batch": recipe.run.batch,
-            "workers": recipe.data.workers,
+            "workers": contestants[name][2],
             "precision": recipe.run.precision,
             "device": torch.cuda.get_device_name() if fabric.device.type == "cuda" else fabric.device.type,
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -164,14 +164,13 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
     A GPU augments, on pictures that it holds where they fit. On a CPU this process does, by all its threads, or the
     loader's processes where pictures have to be made.
     """
-    data, steps = batches.recipe.data, range(first_step, batches.recipe.run.steps)
+    steps = range(first_step, batches.recipe.run.steps)
     on_cpu = device.type == "cpu"
     if device.type == "cuda" and _fits(batches, device):
         resident = ResidentBatches(batches, device)
         yield from (make_batch(resident[step], batches.target) for step in steps)
         return
-    # Processes that augment beside a network on the same cores slow both down.
-    workers = 0 if on_cpu and all(batches.caches) else data.workers
+    workers = loader_processes(batches, device)
     loader: Iterable[Any] = DataLoader(
         AugmentedBatches(batches) if on_cpu else batches,
         batch_size=None,
@@ -188,6 +187,12 @@ def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Ite
         else:
             here = RawBatch(to_device(loaded.canvases, device), to_device(loaded.draws, device), loaded.names)
             yield make_batch(here, batches.target)
+
+
+def loader_processes(batches: TrainingBatches, device: torch.device) -> int:
+    """How many processes read the pictures beside this one."""
+    # On a CPU they would take the network's cores to augment; only pictures that have to be made are worth that.
+    return 0 if device.type == "cpu" and all(batches.caches) else batches.recipe.data.workers
 
 
 _Named = TypeVar("_Named", Canvases, Draws)

@@ -18,7 +18,14 @@ from rich.progress import Progress
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.data import cache as cache_module
 from portraitnet.train.data.cache import open_cache
-from portraitnet.train.data.feed import ResidentBatches, TrainingBatches, canvas_size, feed, open_caches
+from portraitnet.train.data.feed import (
+    ResidentBatches,
+    TrainingBatches,
+    canvas_size,
+    feed,
+    loader_processes,
+    open_caches,
+)
 from portraitnet.train.datasets import open_source
 from portraitnet.train.datasets.folder import Folder
 from portraitnet.train.datasets.synthetic import Synthetic
@@ -253,3 +260,11 @@ def test_without_a_cache_the_batches_are_the_same(recipe, folder_set, tmp_path):
     pair = [batches_of(r, folder_set.parent, tmp_path) for r in (recipe, uncached)]
     assert pair[1].caches == [None]
     assert equal(pair[0][1], pair[1][1])
+    cpu = torch.device("cpu")
+    # Decoding is worth processes of its own on a CPU, augmentation is not.
+    by_two = [replace(r, data=replace(r.data, workers=2)) for r in (recipe, uncached)]
+    cached, decoded = (batches_of(r, folder_set.parent, tmp_path) for r in by_two)
+    assert [loader_processes(batches, cpu) for batches in (cached, decoded)] == [0, 2]
+    assert loader_processes(cached, torch.device("cuda")) == 2
+    for here, there in zip(feed(cached, 3, cpu), feed(decoded, 3, cpu), strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(here[:4], there[:4], strict=True))
