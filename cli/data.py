@@ -75,7 +75,7 @@ def check_command(
 
 @data_app.command("label")
 def label_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Photographs without masks.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Photographs.")],
     out: Annotated[Path, typer.Option(help="Folder that will train as a `folder` set.")],
     teacher: Annotated[
         str, typer.Option(help="sam, or one of our models: a bundle's folder, .safetensors, .onnx or .tflite.")
