@@ -163,6 +163,10 @@ def startup_command(
 
 
 def training_command(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="As of `train`; on a CPU: run.batch=16 run.precision=32-true."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Whose training.")] = "portraitnet_mobile",
     data: Annotated[Path | None, typer.Option(help="Folder of the recipe's data sets (data.root).")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Counted steps of each contestant.")] = 20,
@@ -173,7 +177,7 @@ def training_command(
     from ..runtime.console import progress_bar
     from ..train.recipe import load_recipe
 
-    loaded = load_recipe(recipe, [f"data.root={data}"] if data else [])
+    loaded = load_recipe(recipe, [*([f"data.root={data}"] if data else []), *(overrides or [])])
     with progress_bar() as progress:
         path = benchmark_training(loaded, out, steps, progress=progress)
     print_results(path, table)

@@ -6,7 +6,7 @@ import dataclasses
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -58,7 +58,9 @@ def benchmark_training(
     def fresh(which: TrainingBatches) -> Callable[[], Iterator[Batch]]:
         return lambda: feed(which, 0, fabric.device)
 
-    constant = next(fresh(batches)())
+    first = feed(batches, 0, fabric.device)
+    constant = next(first)
+    first.close()
     processes = {which: loader_processes(which, fabric.device) for which in (batches, uncached)}
     contestants: dict[str, tuple[Callable[[], Iterator[Batch]], Callable[[Batch], None], int]] = {
         "one batch again and again": (lambda: repeat(constant), step, 0),
@@ -70,7 +72,10 @@ def benchmark_training(
     task = bar.add_task("training speed", total=ROUNDS * len(contestants))
     for _ in range(ROUNDS):
         for name, (source, use, _) in contestants.items():
-            rates[name].append(_rate(source(), use, steps, fabric.device) * recipe.run.batch)
+            given = source()
+            rates[name].append(_rate(given, use, steps, fabric.device) * recipe.run.batch)
+            if isinstance(given, Generator):
+                given.close()  # its loader's processes must not outlive this one's interpreter
             bar.advance(task)
     limit = statistics.median(rates["one batch again and again"])
     rows = [

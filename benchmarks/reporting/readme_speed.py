@@ -112,7 +112,8 @@ def speed(results: Path) -> str:
     fed = next(row for row in training_rows if row["what"] == "training")
     what = f"training on {fed['device']}, batch {fed['batch']} at 224x224; of the network alone on one batch"
     figure = f"{float(fed['images_per_second']):.0f} images/s; {float(fed['of_the_network_alone']):.2f}x"
-    lines.append(_line(what, figure, "training --data DIR", training_rows))
+    options = f"run.batch={fed['batch']} run.precision={fed['precision']}"
+    lines.append(_line(what, figure, f"training --data DIR {options}", training_rows))
     return markdown(lines, {key: key for key in lines[0]})
 
 

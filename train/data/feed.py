@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -158,7 +158,7 @@ class AugmentedBatches(Dataset[Batch]):
         return make_batch(self.batches[step], self.batches.target)
 
 
-def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Iterator[Batch]:
+def feed(batches: TrainingBatches, first_step: int, device: torch.device) -> Generator[Batch, None, None]:
     """Batches on `device`, from `first_step` to the recipe's last.
 
     A GPU augments, on pictures that it holds where they fit. On a CPU this process does, by all its threads, or the
