@@ -274,7 +274,7 @@ def edge_of(labels: torch.Tensor, thickness: int = 4) -> torch.Tensor:
 def _largest(values: torch.Tensor, side: int) -> torch.Tensor:
     """The maximum of each full `side` x `side` window of batch x 1 x H x W.
 
-    By shifts along one axis and then the other: on a CPU that takes a tenth of max_pool2d's time.
+    By shifts along one axis and then the other: on a CPU that takes a fifth of max_pool2d's time.
     """
     for axis in (2, 3):
         count = values.shape[axis] - side + 1
@@ -297,9 +297,7 @@ def _sample(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Ten
     points = functional.interpolate(points, scale_factor=2, mode="bilinear", align_corners=False)
     grid = _grid(points[:, 0], points[:, 1], images.shape[1:3])
     picture = images.permute(0, 3, 1, 2).float()
-    fine = functional.grid_sample(picture, grid, "bilinear", "border", False)
-    # Twice as fast as avg_pool2d on a CPU.
-    return (fine[..., ::2, ::2] + fine[..., ::2, 1::2] + fine[..., 1::2, ::2] + fine[..., 1::2, 1::2]) / 4
+    return functional.avg_pool2d(functional.grid_sample(picture, grid, "bilinear", "border", False), 2)
 
 
 def _grid(x: torch.Tensor, y: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -52,6 +52,8 @@ def label_folder(
     for path in found:
         if by_stem.setdefault(path.stem, path) != path:
             raise InputError(f"{path.name} and {by_stem[path.stem].name} would have the same mask; rename one")
+    if store.truths and not store.truths.keys() & by_stem.keys():
+        raise InputError(f"no mask in {truth} has the name of a picture in {pictures}")
     _link(pictures, out / "images")
     rows = {row["name"]: row for row in _read_rows(out / "labels.csv")}
     failed = []

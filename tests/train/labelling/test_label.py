@@ -94,16 +94,15 @@ def test_soft_labels_are_the_teachers_alpha_and_keep_the_label_of_a_true_mask(ph
 
 
 def test_a_true_mask_of_another_size_is_named(photographs, tmp_path):
-    (tmp_path / "truth").mkdir()
-    Image.new("L", (7, 5)).save(tmp_path / "truth" / "002.png")
+    truth, teacher = tmp_path / "truth", ModelTeacher(Segmenter(Brightness()))
+    truth.mkdir()
+    Image.new("L", (7, 5)).save(truth / "other.png")
+    with pytest.raises(InputError, match=r"no mask in .*truth has the name of a picture"):
+        label_folder(photographs, tmp_path / "out", teacher, soft=True, truth=truth)
+    assert not (tmp_path / "out").exists()
+    (truth / "other.png").rename(truth / "002.png")
     with pytest.raises(InputError, match=r"1 of 5 pictures failed, the others are labelled: 002\.png"):
-        label_folder(
-            photographs,
-            tmp_path / "out",
-            ModelTeacher(Segmenter(Brightness())),
-            soft=True,
-            truth=tmp_path / "truth",
-        )
+        label_folder(photographs, tmp_path / "out", teacher, soft=True, truth=truth)
 
 
 def test_a_mixture_keeps_every_label():
