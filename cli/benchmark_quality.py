@@ -104,7 +104,10 @@ def runs_command(
     runs: Annotated[list[Path], typer.Argument(help="Folders of training runs, stopped ones too.")],
     out: Out = RESULTS,
 ) -> None:
-    """A log of training runs: recipe, steps done, last scores. Rows of other runs in runs.csv stay."""
+    """A log of training runs: recipe, steps done, last scores. Rows of other runs in runs.csv stay.
+
+    runs_scores.csv holds every score of the last evaluation.
+    """
     from ..benchmarks.reporting.runlog import log_runs
     from ..benchmarks.reporting.table import table
 

@@ -57,6 +57,7 @@ PAGES: dict[str, dict[str, Section]] = {
         "architectures": _measured(accuracy.architectures, "accuracy_rivals_voc"),
         "cross": _measured(accuracy.cross, "accuracy_cross_portraits"),
         "ablation": _measured(accuracy.ablation, "accuracy_ablation_portraits"),
+        "eg1800": accuracy.eg1800,
         "faces": _measured(accuracy.faces, "accuracy_faceparse_fasseg"),
         "matte_losses": _measured(accuracy.matte_losses, "mattes_losses"),
         "matte_outlines": _measured(accuracy.matte_outlines, "accuracy_matte_portraits"),

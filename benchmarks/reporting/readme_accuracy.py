@@ -11,6 +11,7 @@ from ..quality import fairness as fairness_benchmark
 from ..quality import flicker
 from ..quality import mattes as mattes_benchmark
 from ..quality.accuracy import by_set, iou_cell, outline_cell
+from .runlog import SCORES as RUN_SCORES
 from .table import formatted, markdown, read_csv, run_of
 
 EQUAL = "equal_"  # runs of rivals_portraits in runs.csv
@@ -169,6 +170,34 @@ def ablation(results: Path) -> str:
         table.setdefault(name, {}).setdefault(row["set"], []).append(scores)
     rows = [{"losses": name} | {key: _spread(scores) for key, scores in sets.items()} for name, sets in table.items()]
     return markdown(rows, {key: key for key in rows[0]})
+
+
+def eg1800(results: Path) -> str:
+    """Networks trained on EG1800 alone by the recipes with published settings, on its official test list."""
+    runs = {row["run"]: row for row in read_csv(results / "runs.csv")}
+    rows = []
+    for scores in read_csv(results / f"{RUN_SCORES}.csv"):
+        run = runs[scores["run"]]
+        if scores["set"] == "eg1800_official" and run["recipe"].endswith("_eg1800"):
+            losses = [part.partition("=")[0] for part in run["losses"].split()]
+            rows.append({**run, **scores, "extra": " + ".join(losses) or "none", "start": _start(run["from"])})
+    return formatted(
+        rows,
+        {
+            "encoder": "{encoder}",
+            "start": "{start}",
+            "extra losses": "{extra}",
+            "seed": "{seed:.0f}",
+            "fg IoU per image": "{fg_iou_per_image:.4f}",
+            "pooled mIoU": "{miou_2class_pooled:.4f}",
+            "boundary IoU": "{boundary_iou:.3f}",
+            "ghosts": "{ghosts:.4f}",
+        },
+    )
+
+
+def _start(weights: str) -> str:
+    return "ImageNet" if "imagenet" in weights else "random"
 
 
 def steadiness(results: Path) -> str:

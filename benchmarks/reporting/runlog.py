@@ -10,8 +10,9 @@ import yaml
 
 from ...runtime.errors import InputError
 from ...train.engine.history import read_history
-from .table import read_csv, write_csv
+from .table import Row, read_csv, write_csv
 
+SCORES = "runs_scores"
 _PORTRAIT, _PARSING = "/fg_iou_per_image", "/miou"
 # A part of the loss is known by its column of steps.csv, under the weight's name in a recipe.
 _ALWAYS = ("hard_threshold", "hard_pixels", "temperature")
@@ -22,7 +23,8 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
 
     A row has the recipe's main choices, the steps planned and done, and the headline score on each held-out set at the
     last evaluation: foreground IoU per image, or mIoU of more than two classes (`score` says which). Beside it,
-    runs.png draws the scores of these runs over their steps. Raises InputError for a folder that is not a training run.
+    runs_scores.csv holds every score of that evaluation, a row for each run and set, and runs.png draws the scores of
+    these runs over their steps. Raises InputError for a folder that is not a training run.
     """
     if not runs:
         raise InputError("name at least one run's folder, as `portraitnet train` makes them")
@@ -32,12 +34,29 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
         row = _row(run)
         rows[str(row["run"])] = row
     write_csv(path, list(rows.values()))
+    _write_scores(out / f"{SCORES}.csv", runs)
     curves = {run.resolve().name: read_history(run / "scores.csv") for run in runs}
     if any(curves.values()):
         from .plots import plot_scores
 
         plot_scores(path.with_suffix(".png"), curves)
     return path
+
+
+def _write_scores(path: Path, runs: Sequence[Path]) -> None:
+    names = {run.resolve().name for run in runs}
+    rows: list[Row] = [row for row in read_csv(path) if row["run"] not in names] if path.exists() else []
+    for run in runs:
+        history = read_csv(run / "scores.csv") if (run / "scores.csv").is_file() else []
+        sets: dict[str, dict[str, object]] = {}
+        for key, value in (history[-1] if history else {}).items():
+            name, _, metric = key.rpartition("/")
+            if name and value:
+                facts = {"run": run.resolve().name, "step": history[-1]["step"], "set": name}
+                sets.setdefault(name, facts)[metric] = int(float(value)) if metric == "images" else float(value)
+        rows += sets.values()
+    if rows:
+        write_csv(path, rows)
 
 
 def _losses(loss: dict[str, Any], steps: Sequence[dict[str, str]]) -> str:

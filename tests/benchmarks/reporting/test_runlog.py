@@ -38,6 +38,21 @@ def test_runs_are_logged_and_updated(tmp_path):
     assert (rows["stopped"]["done"], rows["stopped"]["people"]) == ("2", "")
 
 
+def test_every_score_of_the_last_evaluation_is_kept_beside_the_log(tmp_path):
+    scores = "step,a/b/fg_iou_per_image,a/b/boundary_iou,people/images,selection\n{},0.5,0.25,9,0.5\n"
+    first, second = (run_of(tmp_path / name, scores.format(2)) for name in ("first", "second"))
+    log_runs([first, second], tmp_path)
+    (first / "scores.csv").write_text(scores.format(3))
+    log_runs([first, run_of(tmp_path / "stopped")], tmp_path)
+    rows = read_csv(tmp_path / "runs_scores.csv")
+    assert [(row["run"], row["step"], row["set"]) for row in rows] == [
+        *(("second", "2", name) for name in ("a/b", "people")),
+        *(("first", "3", name) for name in ("a/b", "people")),
+    ]
+    assert (rows[2]["fg_iou_per_image"], rows[2]["boundary_iou"], rows[2]["images"]) == ("0.5000", "0.2500", "")
+    assert rows[3]["images"] == "9"
+
+
 def test_other_folders_are_refused_and_the_log_is_kept(tmp_path):
     log_runs([run_of(tmp_path / "good")], tmp_path)
     (tmp_path / "bad").mkdir()
