@@ -45,16 +45,18 @@ def log_runs(runs: Sequence[Path], out: Path) -> Path:
 
 def _write_scores(path: Path, runs: Sequence[Path]) -> None:
     names = {run.resolve().name for run in runs}
-    rows: list[Row] = [row for row in read_csv(path) if row["run"] not in names] if path.exists() else []
+    rows: list[Row] = []
+    if path.exists():
+        rows += [row for row in read_csv(path) if row["run"] not in names]
     for run in runs:
         history = read_csv(run / "scores.csv") if (run / "scores.csv").is_file() else []
         sets: dict[str, dict[str, object]] = {}
         for key, value in (history[-1] if history else {}).items():
             name, _, metric = key.rpartition("/")
             if name and value:
-                facts = {"run": run.resolve().name, "step": history[-1]["step"], "set": name}
+                facts: dict[str, object] = {"run": run.resolve().name, "step": history[-1]["step"], "set": name}
                 sets.setdefault(name, facts)[metric] = int(float(value)) if metric == "images" else float(value)
-        rows += sets.values()
+        rows.extend(sets.values())
     if rows:
         write_csv(path, rows)
 
