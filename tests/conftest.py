@@ -50,7 +50,10 @@ def driver():
 
 @pytest.fixture(scope="session", params=["chromium", "firefox", "webkit"])
 def engine(request):
-    """A function that opens a fresh browser of each engine; what it opened is closed at the end of the session."""
+    """A function that opens a fresh browser of each engine; what it opened is closed at the end of the session.
+
+    Its `shared()` is one browser for all tests, replaced when it has crashed.
+    """
     from portraitnet.benchmarks.page.browsers import ENGINES, missing
 
     reason = missing(request.param)
@@ -67,16 +70,23 @@ def engine(request):
         opened.append(ENGINES[request.param](**options))
         return opened[-1]
 
-    start.name = request.param
+    shared = []
+
+    def share():
+        if not shared or not shared[-1].is_alive():
+            shared.append(start())
+        return shared[-1]
+
+    start.name, start.shared = request.param, share
     yield start
     for browser in opened:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser(engine):
     """One browser of each engine, which tests share: each opens its own page."""
-    return engine()
+    return engine.shared()
 
 
 def pytest_itemcollected(item):

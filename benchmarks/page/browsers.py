@@ -73,6 +73,12 @@ class Browser:
     def close(self) -> None:
         raise NotImplementedError
 
+    def is_alive(self) -> bool:
+        """Whether its page still answers: one that crashed takes the whole session with it in WebKit."""
+        with contextlib.suppress(Exception):  # each driver has errors of its own
+            return bool(self.evaluate("true"))
+        return False
+
     def click(self, selector: str) -> None:
         """Click as a script would: no layout is involved."""
         self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")

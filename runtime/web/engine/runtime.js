@@ -4,11 +4,22 @@ import * as LiteRt from '@litertjs/core';
 import {withoutHalves} from './weights.js';
 
 export class Model {
-  /** Load LiteRT from `folder` and compile `bytes` in one way (see features.js). Throws when that way fails here. */
-  static async open(bytes, {height, width}, way, folder) {
+  /**
+   * Load LiteRT from `folder` and compile `bytes` in one way (see features.js); `onThreads` hears that its threads are
+   * made. Throws when that way fails here.
+   */
+  static async open(bytes, {height, width}, way, folder, onThreads = () => {}) {
     const script = folder + way.script;
     // In a worker the runtime would look for its files, and its threads for their script, where the worker lies.
-    self.Module = {locateFile: (name) => folder + name, mainScriptUrlOrBlob: script};
+    const locateFile = (name) => {
+      onThreads(); // they are made before it asks for its .wasm
+      return folder + name;
+    };
+    self.Module = {locateFile, mainScriptUrlOrBlob: script};
+    if (way.threads > 1) {
+      // LiteRT makes a thread for each core, before it hears how many it shall use; this worker is the first of those.
+      Object.defineProperty(navigator, 'hardwareConcurrency', {value: way.threads - 1, configurable: true});
+    }
     await LiteRt.loadLiteRt(way.threads > 1 ? folder : script, {threads: way.threads > 1});
     const onGpu = way.accelerator === 'webgpu';
     const options = onGpu ? {gpuOptions: {precision: way.precision}} : {cpuOptions: {numThreads: way.threads}};

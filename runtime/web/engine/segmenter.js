@@ -4,7 +4,9 @@ import {features, waysToRun} from './features.js';
 import {Caller} from './messages.js';
 
 const PATIENCE = 25_000; // milliseconds for one way to start, once its files are here
-const LAST_PATIENCE = 10 * PATIENCE; // when no other works
+const LAST_PATIENCE = 10 * PATIENCE;
+// Milliseconds for the threads to be made. Firefox (153) now and then never makes them, but does on the next try.
+const THREADS_PATIENCE = [3_000, 6_000, 12_000];
 
 /** Where the worker and LiteRT's files lie, from the build (see build.mjs). */
 const ASSETS = {worker: __WORKER__, litert: __LITERT__, sizes: __SIZES__};
@@ -79,11 +81,20 @@ export async function createSegmenter(
   checkFile(bytes, model);
   const failed = [];
   const tries = ways.map((way) => ({way, limit: patience}));
-  for (const {way, limit} of tries) {
+  for (let i = 0; i < tries.length; i++) {
+    const {way, limit, before = 0} = tries[i];
     const caller = new Caller(new Worker(new URL(ASSETS.worker, base)));
+    const later = limit !== LAST_PATIENCE ? {way, limit: LAST_PATIENCE} : null; // when no other works
+    let again = null;
+    const threads = way.threads > 1 && later && setTimeout(() => {
+      if (before + 1 < THREADS_PATIENCE.length) again = {way, limit, before: before + 1};
+      else tries.push(later);
+      caller.end('its threads were not made in time');
+    }, THREADS_PATIENCE[before]);
+    caller.on('threads', () => clearTimeout(threads));
     const timer = setTimeout(() => {
+      if (later) tries.push(later);
       caller.end('it did not start in time');
-      if (limit !== LAST_PATIENCE) tries.push({way, limit: LAST_PATIENCE});
     }, limit);
     try {
       const {height, width, geometry} = model;
@@ -91,11 +102,13 @@ export async function createSegmenter(
       return new Segmenter(caller, model, way, found, failed, whole);
     } catch (error) {
       caller.end();
-      failed.push({way: way.label, error: error.message});
+      if (again) tries.splice(i + 1, 0, again);
+      else failed.push({way: way.label, error: error.message});
       if (error.final) break;
       console.info(`${way.label}: ${error.message}`);
     } finally {
       clearTimeout(timer);
+      clearTimeout(threads);
     }
   }
   throw new Error(failed.at(-1).error);

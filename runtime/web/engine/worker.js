@@ -16,7 +16,8 @@ const makeCanvas = () => new OffscreenCanvas(1, 1);
 const actions = {
   /** Compile a model in one way; throws when that way fails. */
   async open({bytes, model: described, way, folder}) {
-    model = await Model.open(new Uint8Array(bytes), described, way, folder);
+    const onThreads = () => self.postMessage({event: 'threads'});
+    model = await Model.open(new Uint8Array(bytes), described, way, folder, onThreads);
     facts = described;
     return {whole: model.whole};
   },

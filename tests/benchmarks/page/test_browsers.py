@@ -34,3 +34,13 @@ def test_other_errors_end_the_wait():
 def test_a_condition_that_stays_false_shows_what_the_page_says():
     with pytest.raises(AssertionError, match="scripted: 1 > 2 did not come true; the page says: loading"):
         _Scripted(False, "loading").wait("1 > 2", seconds=-1)
+
+
+def test_a_browser_that_has_crashed_is_replaced(engine):
+    """Or every test after the crash would fail."""
+    before = engine.shared()
+    assert engine.shared() is before
+    before.close()
+    after = engine.shared()
+    assert after is not before
+    assert after.is_alive()

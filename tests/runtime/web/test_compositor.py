@@ -21,8 +21,9 @@ pytestmark = pytest.mark.skipif(not (DIST / "app").is_dir(), reason="the page is
 
 
 @pytest.fixture(scope="module")
-def blank(browser):
+def blank(engine):
     """A page of the engine under test with the built package in `window.engine`."""
+    browser = engine.shared()
     site = page_files("app")
     site[""] = site["index.html"] = Resource("text/html", None, b"<!doctype html><title>test</title><body></body>")
     with serving(PageServer(site)) as server:

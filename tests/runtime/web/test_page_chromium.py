@@ -114,6 +114,37 @@ def test_a_way_that_is_slow_to_start_is_waited_for_when_no_other_works(driver, a
     browser.close()
 
 
+def test_four_threads_are_enough_of_many_cores(driver, address, portrait):
+    browser = Chromium(driver=driver)
+    browser.page.add_init_script("Object.defineProperty(Navigator.prototype, 'hardwareConcurrency', {value: 16})")
+    browser.open(address)
+    browser.wait(READY)
+    assert "4 threads" in status(browser)
+    show(browser, portrait)
+    scripts = [worker.url.rpartition("/")[2] for worker in browser.page.workers]
+    assert scripts.count("litert_wasm_threaded_internal.js") == 3, scripts  # the fourth is the worker that starts them
+    browser.close()
+
+
+def test_threads_that_are_never_made_are_tried_again(driver, address, portrait):
+    """Firefox leaves one start in thirty like that; here the first request for the threads' script gets no answer."""
+    browser = Chromium(driver=driver, service_workers="block")
+    asked = []
+
+    def answer(route):
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    browser.page.route("**/litert_wasm_threaded_internal.js", answer)
+    browser.open(address)
+    browser.wait(READY, seconds=20)  # the next way would come after 25
+    assert "2 threads, relaxed SIMD" in status(browser)
+    show(browser, portrait)
+    assert "not 2 threads" not in browser.evaluate("document.getElementById('statistics').textContent")
+    browser.close()
+
+
 def test_a_browser_without_webassembly_is_told(driver, address):
     browser = Chromium(driver=driver)
     browser.page.add_init_script("delete globalThis.WebAssembly")
