@@ -127,7 +127,7 @@ def test_four_threads_are_enough_of_many_cores(driver, address, portrait):
 
 
 def test_threads_that_are_never_made_are_tried_again(driver, address, portrait):
-    """Firefox leaves one start in thirty like that; here the first request for the threads' script gets no answer."""
+    """Firefox leaves some starts like that; here the first request for the threads' script gets no answer."""
     browser = Chromium(driver=driver, service_workers="block")
     asked = []
 
