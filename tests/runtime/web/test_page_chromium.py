@@ -115,8 +115,15 @@ def test_a_way_that_is_slow_to_start_is_waited_for_when_no_other_works(driver, a
 
 
 def test_four_threads_are_enough_of_many_cores(driver, address, portrait):
-    browser = Chromium(driver=driver)
-    browser.page.add_init_script("Object.defineProperty(Navigator.prototype, 'hardwareConcurrency', {value: 16})")
+    cores = "Object.defineProperty(Object.getPrototypeOf(navigator), 'hardwareConcurrency', {value: 16});"
+    browser = Chromium(driver=driver, service_workers="block")
+    browser.page.add_init_script(cores)
+
+    def answer(route):
+        found = route.fetch()
+        route.fulfill(response=found, body=cores + found.text())
+
+    browser.page.route("**/worker-*.js", answer)
     browser.open(address)
     browser.wait(READY)
     assert "4 threads" in status(browser)
