@@ -32,6 +32,7 @@ from .recipe import Recipe
 from .validation import SELECTION
 
 _ACTIVATIONS = "activations"  # "ranges" were of fewer activations
+_LOST = 1000  # so many times its mean (or 1, if that is less), a loss shows a network that will not recover
 
 
 class Trainer:
@@ -59,6 +60,7 @@ class Trainer:
         self.optimizer = build_optimizer(network, recipe.optimizer)
         self.step = state.step if state else 0
         self.best = state.best if state else None
+        self.mean_loss = 1.0  # of the last hundred steps or so
         self.scheduler = make_scheduler(self.optimizer, recipe.optimizer, recipe.run.steps, self.step)
         self.model, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
         self.average = WeightAverage(network, recipe.run.ema_decay)
@@ -79,7 +81,8 @@ class Trainer:
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step on this process's share of the batch; the losses' means over all processes, before the step.
 
-        Raises InputError in every process when the loss of one is not finite; the network is lost then.
+        Raises InputError in every process when the loss of one is not finite, or a thousand times what it was; the
+        network is lost then.
         """
         run, limit = self.recipe.run, self.recipe.optimizer.gradient_clip
         # Dropout depends on the seed and the step alone, as the pictures do: a resumed run repeats it.
@@ -105,8 +108,9 @@ class Trainer:
             self.quantization.ranges = mean_over_processes(self.quantization.ranges)
         # Only now: to read them is to wait for the device, which has the whole step to do by then.
         values = means.tolist()
-        if not math.isfinite(values[0]):
+        if not values[0] <= _LOST * max(self.mean_loss, 1.0):  # not: NaN is refused, too
             self._refuse(losses, batch)
+        self.mean_loss += 0.01 * (values[0] - self.mean_loss)
         self.step += 1
         shown = dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
         for name in ("matte", "composition", "soft_labels"):
@@ -162,7 +166,7 @@ class Trainer:
         loss = losses.total.item()
         raise InputError(
             f"loss is {loss} at step {self.step}; its pictures were: {', '.join(names)}. "
-            "Lower optimizer.learning_rate, or look at these pictures and masks"
+            "Lower optimizer.learning_rate, set optimizer.gradient_clip=1, or look at these pictures and masks"
         )
 
 

@@ -249,20 +249,35 @@ def plot_training(path: Path, steps: Sequence[Mapping[str, float]], scores: Sequ
 
 
 def plot_scores(path: Path, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """The headline score of each evaluation over a run's steps: mIoU where a run has it, else foreground IoU."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    names = set()
+    """The headline score of each evaluation over a run's steps, a panel for each held-out set and a colour for each run.
+
+    The score is mIoU where a run has it, else foreground IoU. Runs without a score are left out.
+    """
+    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for run, rows in runs.items():
         columns = list(rows[0]) if rows else []
         metric = "/miou" if any(name.endswith("/miou") for name in columns) else "/fg_iou_per_image"
         for column in (name for name in columns if name.endswith(metric)):
-            names.add(metric.removeprefix("/"))
-            label = f"{run}, {column.removesuffix(metric)}"
-            axes.plot([row["step"] for row in rows], [row[column] for row in rows], "o-", markersize=3, label=label)
-    axes.set_xlabel("step")
-    axes.set_ylabel(" or ".join(sorted(names)) + ", held out")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
+            title = f"{column.removesuffix(metric)}, {metric.removeprefix('/')}"
+            panels.setdefault(title, {})[run] = [row["step"] for row in rows], [row[column] for row in rows]
+    wide = min(len(panels), 3)
+    tall = -(-len(panels) // wide)
+    figure, grid = plt.subplots(tall, wide, figsize=(3.2 * wide + 2, 2.4 * tall), layout="constrained", squeeze=False)
+    drawn = [run for run in runs if any(run in panel for panel in panels.values())]
+    colours = dict(zip(drawn, plt.cm.turbo([(i + 0.5) / len(drawn) for i in range(len(drawn))]), strict=True))
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    for axes, (title, panel) in zip(grid.flat, panels.items(), strict=False):
+        for run, (steps, scores) in panel.items():
+            axes.plot(steps, scores, "o-", markersize=4, color=colours[run])
+        axes.set_ylim(*accuracy_limits([score for _, scores in panel.values() for score in scores]))
+        axes.set_title(title, fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
+    for axes in grid[-1]:
+        axes.set_xlabel("step", fontsize=8)
+    lines = [plt.Line2D([], [], marker="o", markersize=4, color=colours[run], label=run) for run in drawn]
+    figure.legend(handles=lines, loc="outside right upper", fontsize=8, ncols=-(-len(lines) // 30))
     _save(figure, path)
 
 

@@ -173,18 +173,22 @@ def ablation(results: Path) -> str:
 
 
 def eg1800(results: Path) -> str:
-    """Networks trained on EG1800 alone by the recipes with published settings, on its official test list."""
+    """Networks trained on one set by the recipes with published settings, on EG1800's official test list."""
     runs = {row["run"]: row for row in read_csv(results / "runs.csv")}
     rows = []
     for scores in read_csv(results / f"{RUN_SCORES}.csv"):
         run = runs[scores["run"]]
         if scores["set"] == "eg1800_official" and run["recipe"].endswith("_eg1800"):
             losses = [part.partition("=")[0] for part in run["losses"].split()]
-            rows.append({**run, **scores, "extra": " + ".join(losses) or "none", "start": _start(run["from"])})
+            trained_on = run["sets"].partition("_")[0]
+            extra = " + ".join(losses) or "none"
+            rows.append({**run, **scores, "extra": extra, "start": _start(run["from"]), "trained_on": trained_on})
+    rows.sort(key=lambda row: str(row["trained_on"]))
     return formatted(
         rows,
         {
             "encoder": "{encoder}",
+            "trained on": "{trained_on}",
             "start": "{start}",
             "extra losses": "{extra}",
             "seed": "{seed:.0f}",

@@ -88,7 +88,7 @@ def _row(run: Path) -> dict[str, object]:
             "encoder": model["encoder"],
             "from": Path(schedule.get("start_from") or model["encoder_weights"]).name,
             "losses": _losses(recipe["loss"], steps),
-            "learning_rate": recipe["optimizer"]["learning_rate"],
+            "learning_rate": f"{recipe['optimizer']['learning_rate']:g}",  # 1.2e-4 has more digits than a score
             "size": "x".join(map(str, data["size"])),
             "sets": " ".join(Path(source["path"]).name or source["kind"] for source in data["train"]),
             "batch": schedule["batch"],

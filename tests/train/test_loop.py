@@ -140,9 +140,9 @@ def test_fixed_statistics_stay_while_weights_learn_and_the_geometry_travels_with
     assert not torch.equal(learned["encoder.bn1.weight"], start["encoder.bn1.weight"])
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_pictures(tmp_path, folder_set):
+def test_a_lost_network_stops_with_step_and_pictures(tmp_path, folder_set):
     recipe = small_recipe(folder_set, optimizer={"name": "sgd", "learning_rate": 1e30})
-    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+; its pictures were: 00\d.png, "):
+    with pytest.raises(InputError, match=r"loss is \S+ at step \d+; its pictures were: 00\d.png, "):
         train(recipe, tmp_path / "run", accelerator="cpu")
 
 

@@ -168,6 +168,22 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_pictures():
     assert trainer.step == 0
 
 
+@pytest.mark.parametrize(("factor", "lost"), [(10.0, False), (1e6, True)])
+def test_a_loss_a_thousand_times_the_usual_ends_the_run(factor, lost):
+    """As of a network whose one huge step no later one mends: it would train on to its end for nothing."""
+    network = tiny_network()
+    trainer = tiny_trainer(network, tiny_recipe(optimizer={"learning_rate": 0}))
+    assert trainer.train_step(tiny_batch())["loss"] < 2
+    with torch.no_grad():
+        network.mask_head.weight.mul_(factor)
+    if lost:
+        with pytest.raises(InputError, match=r"loss is \d\S+ at step 1; its pictures.*gradient_clip=1"):
+            trainer.train_step(tiny_batch())
+    else:
+        trainer.train_step(tiny_batch())
+    assert trainer.step == 2 - lost
+
+
 def test_a_state_of_another_network_is_refused():
     state = tiny_trainer(tiny_network(torch.nn.BatchNorm2d(4)), tiny_recipe()).state()
     with pytest.raises(InputError, match="does not fit this recipe's network"):

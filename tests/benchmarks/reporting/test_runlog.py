@@ -1,5 +1,6 @@
 import pytest
 
+from portraitnet.benchmarks.reporting import plots
 from portraitnet.benchmarks.reporting.runlog import log_runs
 from portraitnet.benchmarks.reporting.table import read_csv
 from portraitnet.runtime.errors import InputError
@@ -8,7 +9,7 @@ RECIPE = """
 name: small
 model: {architecture: portraitnet, encoder: resnet18, encoder_weights: /elsewhere/own.safetensors}
 loss: {edge: 0.1, consistency: 0, pixel: cross_entropy}
-optimizer: {learning_rate: 0.001}
+optimizer: {learning_rate: 0.00012}
 data: {size: [64, 96], train: [{kind: folder, path: a/people}, {kind: synthetic, path: ""}]}
 run: {batch: 4, seed: 7, steps: 10}
 """
@@ -34,6 +35,7 @@ def test_runs_are_logged_and_updated(tmp_path):
     assert (rows["first"]["people"], rows["first"]["scored_at"]) == ("0.7500", "3")
     assert (rows["first"]["from"], rows["first"]["losses"]) == ("own.safetensors", "edge=0.1")
     assert rows["first"]["size"] == "64x96"
+    assert rows["first"]["learning_rate"] == "0.00012"
     assert rows["first"]["sets"] == "people synthetic"
     assert (rows["stopped"]["done"], rows["stopped"]["people"]) == ("2", "")
 
@@ -81,3 +83,20 @@ def test_runs_of_many_classes_are_logged_by_miou_and_drawn(tmp_path):
     rows = read_csv(log_runs([run_of(tmp_path / "a", scores, recipe)], tmp_path))
     assert (rows[0]["score"], rows[0]["voc"]) == ("miou", "0.5000")
     assert (tmp_path / "runs.png").stat().st_size > 5000
+
+
+def test_many_runs_on_many_sets_are_drawn_apart_with_room_for_their_names(tmp_path, monkeypatch):
+    """One plot with a line for each run and set hid itself behind its legend."""
+    saved = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: saved.append(figure))
+    sets = [f"set{i}" for i in range(7)]
+    rows = [{"step": step, **{f"{name}/fg_iou_per_image": 0.9 + step / 1000 for name in sets}} for step in (1, 2)]
+    plots.plot_scores(tmp_path / "runs.png", {f"run{i}": rows for i in range(9)} | {"stopped": []})
+    figure = saved[0]
+    figure.draw_without_rendering()
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in shown] == [f"{name}, fg_iou_per_image" for name in sets]
+    assert all(len(axes.lines) == 9 and axes.bbox.width > 100 and axes.bbox.height > 100 for axes in shown)
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"run{i}" for i in range(9)]
+    assert not any(legend.get_window_extent().overlaps(axes.bbox) for axes in shown)
