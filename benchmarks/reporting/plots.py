@@ -249,7 +249,7 @@ def plot_training(path: Path, steps: Sequence[Mapping[str, float]], scores: Sequ
 
 
 def plot_scores(path: Path, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """The headline score of each evaluation over a run's steps, a panel for each held-out set and a colour for each run.
+    """The headline score of each evaluation over a run's steps, a panel for each held-out set, a colour for each run.
 
     The score is mIoU where a run has it, else foreground IoU. Runs without a score are left out.
     """
