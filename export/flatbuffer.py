@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,43 @@ def pack(model: Any) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def with_weights(data: bytes, old: Mapping[str, Any], new: Mapping[str, Any]) -> bytes | None:
+    """A .tflite with the `new` weights in place of the `old` ones (tensors by name).
+
+    A file does not name its weights: each is known by its values, in one of the orders that a converter lays axes in.
+    None unless every one lies in a place of its own.
+    """
+    model = read(data)
+    places: dict[bytes, list[int]] = {}
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and len(buffer.data):
+            places.setdefault(bytes(bytearray(buffer.data)), []).append(index)
+    content: dict[int, bytes] = {}
+    owners: Counter[int] = Counter()
+    for name, before in old.items():
+        found = {
+            (index, after.tobytes())
+            for values, after in zip(_orders(before.numpy()), _orders(new[name].numpy()), strict=True)
+            for index in places.get(values.tobytes(), ())
+        }
+        if len(found) != 1:
+            return None
+        [(index, values)] = found
+        if content.setdefault(index, values) != values:
+            return None
+        owners[index] += 1
+    if owners != Counter(t.buffer for graph in model.subgraphs for t in graph.tensors if t.buffer in content):
+        return None  # somebody else reads the same values
+    for index, values in content.items():
+        model.buffers[index].data = np.frombuffer(values, np.uint8)
+    return pack(model)
+
+
+def _orders(weights: np.ndarray) -> list[np.ndarray]:
+    """`weights` as torch has them, and as TFLite may: filters out-H-W-in, or 1-H-W-out of depthwise convolutions."""
+    return [weights, weights.transpose(0, 2, 3, 1), weights.transpose(1, 2, 3, 0)] if weights.ndim == 4 else [weights]
 
 
 def set_metadata(model: Any, name: str, content: str | bytes) -> None:

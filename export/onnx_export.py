@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -20,6 +19,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from ..runtime.contract import METADATA_KEY, Contract
+from .conversions import Conversions, Weights
 from .graph import ChannelsLast, DeployedGraph
 from .quiet import quiet
 
@@ -63,16 +63,15 @@ def export_onnx(
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-# Several precisions start from the same float32 file, which takes seconds to make.
-_CONVERTED: WeakKeyDictionary[DeployedGraph, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
-
-
-def _converted(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
-    """`graph`, whose weights no longer change, as a float32 .onnx."""
-    known = _CONVERTED.setdefault(graph, {})
-    if size not in known:
-        known[size] = _convert(graph, size).SerializeToString()
-    return known[size]
+def _with_weights(content: bytes, old: Weights, new: Weights) -> bytes | None:
+    """The file with the `new` weights in place of the `old` ones; None unless it holds each of these by its name."""
+    model = onnx.load_from_string(content)
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name, before in old.items():
+        if name not in stored or not np.array_equal(numpy_helper.to_array(stored[name]), before.numpy()):
+            return None
+        stored[name].CopyFrom(numpy_helper.from_array(new[name].numpy(), name))
+    return model.SerializeToString()
 
 
 def _convert(graph: DeployedGraph, size: tuple[int, int]) -> Any:
@@ -166,3 +165,8 @@ class _Pictures(CalibrationDataReader):
     def get_next(self) -> dict[str, np.ndarray] | None:
         picture = next(self._next, None)
         return None if picture is None else {_INPUT: picture[None]}
+
+
+_converted = Conversions(
+    lambda graph, size: _convert(graph, size).SerializeToString(), _with_weights, lambda graph: ChannelsLast(graph)
+)

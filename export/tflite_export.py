@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from ..runtime.backends.announcements import allocate
 from ..runtime.contract import METADATA_KEY, Contract
 from ..runtime.errors import InputError
 from . import flatbuffer
+from .conversions import Conversions
 from .graph import ChannelsLast, DeployedGraph
 from .quantize import Quantizer
 from .quiet import quiet
@@ -160,18 +160,6 @@ def _invoke(interpreter: Any, picture: np.ndarray) -> np.ndarray:
     return scores if given["dtype"] == np.uint8 else scores * 255
 
 
-# Several precisions start from the same float32 file, which takes seconds to make.
-_CONVERTED: WeakKeyDictionary[DeployedGraph, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
-
-
-def _converted(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
-    """`graph`, whose weights no longer change, as a float32 .tflite."""
-    known = _CONVERTED.setdefault(graph, {})
-    if size not in known:
-        known[size] = _convert(graph, size)
-    return known[size]
-
-
 def _convert(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
     import litert_torch
 
@@ -179,3 +167,8 @@ def _convert(graph: DeployedGraph, size: tuple[int, int]) -> bytes:
         target = Path(scratch) / "model.tflite"
         litert_torch.convert(ChannelsLast(graph, inside=True).eval(), (torch.zeros(1, *size, 3),)).export(str(target))
         return target.read_bytes()
+
+
+_converted = Conversions(
+    lambda graph, size: _convert(graph, size), flatbuffer.with_weights, lambda graph: ChannelsLast(graph, inside=True)
+)

@@ -14,6 +14,7 @@ import torch
 from portraitnet.export import onnx_export, tflite_export
 from portraitnet.export.bundle import export_bundle
 from portraitnet.export.calibration import Pictures
+from portraitnet.export.conversions import settings_of
 from portraitnet.export.formats import DEFAULT_PRECISIONS, PRECISIONS
 from portraitnet.train.engine.checkpoint import Checkpoint
 from portraitnet.train.models import Normalize, PortraitNetSpec, build_model
@@ -90,9 +91,7 @@ def give_easy_picture():
 
 def contents_of(graph):
     """A digest of a network's structure, its modules' settings and its weights."""
-    plain = (bool, int, float, str, tuple)
-    settings = [(name, {k: v for k, v in vars(m).items() if isinstance(v, plain)}) for name, m in graph.named_modules()]
-    digest = hashlib.sha256(repr((graph, settings)).encode())
+    digest = hashlib.sha256(repr((graph, settings_of(graph.eval()))).encode())
     for name, tensor in graph.state_dict().items():
         digest.update(name.encode() + tensor.numpy().tobytes())
     return digest.hexdigest()

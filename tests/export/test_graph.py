@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
-import onnx
 import pytest
 import torch
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPBlock
 from torch import nn
 
-from portraitnet.export import onnx_export, tflite_export
 from portraitnet.export.graph import ChannelsLast, DeployedGraph, PyramidBlock, SubPixelUpsample, check_same
 from portraitnet.runtime.errors import InputError
 from portraitnet.train.models import PortraitNetSpec, SelfieSpec, SelfieTransformerSpec, build_model
@@ -145,19 +142,3 @@ def test_one_logit_is_deployed_as_it_is(convolution):
     assert graph.single
     assert check_same(model, graph, (64, 64)) < 1e-4
     assert model.one_logit  # the trained model is left alone
-
-
-@pytest.mark.parametrize("exporter", [onnx_export, tflite_export], ids=["onnx", "tflite"])
-def test_precisions_of_one_graph_share_its_conversion(monkeypatch, exporter):
-    converted = []
-
-    def convert(graph, size):
-        converted.append(size)
-        return onnx.ModelProto(producer_name="x") if exporter is onnx_export else b"x"
-
-    monkeypatch.setattr(exporter, "_convert", convert)
-    graph = nn.Identity()
-    assert exporter._converted(graph, (64, 64)) == exporter._converted(graph, (64, 64))
-    exporter._converted(copy.deepcopy(graph), (64, 64))  # whose weights were rounded
-    exporter._converted(graph, (32, 64))
-    assert converted == [(64, 64), (64, 64), (32, 64)]

@@ -52,10 +52,10 @@ def trained_further(model, easy_picture, quantized, steps=40):
     return model.eval()
 
 
-def int8_file(model, checkpoint, pictures, path):
+def int8_file(graph, model, checkpoint, pictures, path):
     """IoU of the int8 file's masks with those of its network, and with the truth."""
     reference = TorchBackend.of(Checkpoint("toy", model, checkpoint.spec, checkpoint.size, {}))
-    export_tflite(DeployedGraph(model), reference.contract, path, "int8", pictures.calibrate)
+    export_tflite(graph, reference.contract, path, "int8", pictures.calibrate)
     batch, truths = np.stack(pictures.held_out), np.stack(pictures.truths)[..., None] > 0
     found, expected = open_backend(path).run(batch) > 0.5, reference.run(batch) > 0.5
     return float(iou(found, expected)), float(iou(found, truths))
@@ -67,9 +67,12 @@ def test_its_int8_file_agrees_better_than_before_and_scores_better_than_without(
     start = hard_to_quantize(checkpoint.model)
     x = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(start(x).mask, checkpoint.model(x).mask, atol=1e-3, rtol=1e-3)
-    before = int8_file(start, checkpoint, pictures, tmp_path / "before.tflite")
-    plain = int8_file(trained_further(start, easy_picture, False), checkpoint, pictures, tmp_path / "plain.tflite")
-    aware = int8_file(trained_further(start, easy_picture, True), checkpoint, pictures, tmp_path / "aware.tflite")
+    models = [start, *(trained_further(start, easy_picture, quantized) for quantized in (False, True))]
+    graphs = [DeployedGraph(model) for model in models]  # together, so that the converter is needed once
+    before, plain, aware = (
+        int8_file(graph, model, checkpoint, pictures, tmp_path / f"{number}.tflite")
+        for number, (graph, model) in enumerate(zip(graphs, models, strict=True))
+    )
     assert before[0] < 0.97  # which the gate would refuse
     assert aware[0] > before[0] + 0.01
     assert aware[1] > plain[1] > before[1]
