@@ -45,6 +45,7 @@ class DeployedGraph(nn.Module):
         raw = _fold_normalisation(self.model, normalize)
         folded = raw or _fold_scale(self.model, normalize.deviation)
         _write_out_end_padding(self.model)
+        _give_biases(self.model)
         self.register_buffer("mean", None if raw else normalize.mean, persistent=False)
         self.register_buffer("scale", None if folded else 1 / normalize.deviation, persistent=False)
 
@@ -54,6 +55,12 @@ class DeployedGraph(nn.Module):
             x = x * self.scale
         logits = self.model(x).mask
         return torch.sigmoid(logits) if self.single else torch.softmax(logits, dim=1)
+
+
+def _give_biases(model: nn.Module) -> None:
+    """Every convolution gets a bias: rounding moves it, and may then change weights alone (conversions.py)."""
+    for conv in (module for module in model.modules() if isinstance(module, nn.Conv2d) and module.bias is None):
+        conv.bias = nn.Parameter(torch.zeros(conv.out_channels), requires_grad=False)
 
 
 class ChannelsLast(nn.Module):

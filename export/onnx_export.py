@@ -64,13 +64,24 @@ def export_onnx(
 
 
 def _with_weights(content: bytes, old: Weights, new: Weights) -> bytes | None:
-    """The file with the `new` weights in place of the `old` ones; None unless it holds each of these by its name."""
+    """The file with the `new` weights in place of the `old` ones; None unless it holds each of these by its name.
+
+    The converter leaves biases of zeros out; one that is no longer zero joins its convolution.
+    """
     model = onnx.load_from_string(content)
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    convolutions = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
     for name, before in old.items():
-        if name not in stored or not np.array_equal(numpy_helper.to_array(stored[name]), before.numpy()):
+        after = numpy_helper.from_array(new[name].numpy(), name)
+        if name in stored and np.array_equal(numpy_helper.to_array(stored[name]), before.numpy()):
+            stored[name].CopyFrom(after)
+            continue
+        convolution = convolutions.get(f"{name.removesuffix('bias')}weight")
+        if name in stored or before.any() or convolution is None or len(convolution.input) != 2:
             return None
-        stored[name].CopyFrom(numpy_helper.from_array(new[name].numpy(), name))
+        if new[name].any():
+            convolution.input.append(name)
+            model.graph.initializer.append(after)
     return model.SerializeToString()
 
 
