@@ -6,6 +6,7 @@ Input "image" is uint8 N x H x W x 3, output "scores" float32 N x H x W x C, at 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,18 +67,20 @@ def export_onnx(
 def _with_weights(content: bytes, old: Weights, new: Weights) -> bytes | None:
     """The file with the `new` weights in place of the `old` ones; None unless it holds each of these by its name.
 
-    The converter leaves biases of zeros out; one that is no longer zero joins its convolution.
+    Each for one operator alone: the converter lets equal constants share a place. It leaves biases of zeros out; one that is no
+    longer zero joins its convolution.
     """
     model = onnx.load_from_string(content)
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    uses = Counter(name for node in model.graph.node for name in node.input)
     convolutions = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
     for name, before in old.items():
         after = numpy_helper.from_array(new[name].numpy(), name)
-        if name in stored and np.array_equal(numpy_helper.to_array(stored[name]), before.numpy()):
+        if name in stored and uses[name] == 1 and np.array_equal(numpy_helper.to_array(stored[name]), before.numpy()):
             stored[name].CopyFrom(after)
             continue
         convolution = convolutions.get(f"{name.removesuffix('bias')}weight")
-        if name in stored or before.any() or convolution is None or len(convolution.input) != 2:
+        if uses[name] or before.any() or convolution is None or len(convolution.input) != 2:
             return None
         if new[name].any():
             convolution.input.append(name)

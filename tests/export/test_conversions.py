@@ -120,5 +120,8 @@ def test_weights_that_a_file_does_not_hold_each_in_its_own_place_are_not_replace
     assert {key for key, value in named.items() if value.any()} <= stored
     assert onnx_export._with_weights(of_onnx, named, named) is not None
     assert onnx_export._with_weights(of_onnx, {key: 2 * value for key, value in named.items()}, named) is None
+    twice = onnx.load_from_string(of_onnx)
+    twice.graph.node.add(op_type="Identity", input=[next(iter(stored & named.keys()))], output=["again"])
+    assert onnx_export._with_weights(twice.SerializeToString(), named, named) is None
     elsewhere = {"elsewhere": torch.ones(1)}
     assert onnx_export._with_weights(of_onnx, elsewhere, elsewhere) is None
