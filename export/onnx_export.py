@@ -67,8 +67,8 @@ def export_onnx(
 def _with_weights(content: bytes, old: Weights, new: Weights) -> bytes | None:
     """The file with the `new` weights in place of the `old` ones; None unless it holds each of these by its name.
 
-    Each for one operator alone: the converter lets equal constants share a place. It leaves biases of zeros out; one that is no
-    longer zero joins its convolution.
+    Each for one operator alone: the converter lets equal constants share a place. It leaves biases of zeros out; one
+    that is no longer zero joins its convolution.
     """
     model = onnx.load_from_string(content)
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
