@@ -60,7 +60,7 @@ class Trainer:
         self.optimizer = build_optimizer(network, recipe.optimizer)
         self.step = state.step if state else 0
         self.best = state.best if state else None
-        self.mean_loss = 1.0  # of the last hundred steps or so
+        self.mean_loss: float | None = None  # of the last hundred steps or so; of a resumed run, of those since
         self.scheduler = make_scheduler(self.optimizer, recipe.optimizer, recipe.run.steps, self.step)
         self.model, self.wrapped_optimizer = fabric.setup(network, self.optimizer)
         self.average = WeightAverage(network, recipe.run.ema_decay)
@@ -108,9 +108,10 @@ class Trainer:
             self.quantization.ranges = mean_over_processes(self.quantization.ranges)
         # Only now: to read them is to wait for the device, which has the whole step to do by then.
         values = means.tolist()
-        if not values[0] <= _LOST * max(self.mean_loss, 1.0):  # not: NaN is refused, too
+        mean = values[0] if self.mean_loss is None else self.mean_loss
+        if not math.isfinite(values[0]) or values[0] > _LOST * max(mean, 1.0):
             self._refuse(losses, batch)
-        self.mean_loss += 0.01 * (values[0] - self.mean_loss)
+        self.mean_loss = mean + 0.01 * (values[0] - mean)
         self.step += 1
         shown = dict(zip(("loss", *Losses._fields[1:]), values, strict=True))
         for name in ("matte", "composition", "soft_labels"):

@@ -184,6 +184,15 @@ def test_a_loss_a_thousand_times_the_usual_ends_the_run(factor, lost):
     assert trainer.step == 2 - lost
 
 
+def test_a_run_whose_losses_are_large_from_the_start_goes_on():
+    """As of a recipe with large weights: a thousand is no loss too many, a thousand times the usual is."""
+    network = tiny_network()
+    trainer = tiny_trainer(network, tiny_recipe(optimizer={"learning_rate": 0}))
+    with torch.no_grad():
+        network.mask_head.weight.mul_(1e5)
+    assert all(trainer.train_step(tiny_batch())["loss"] > 2000 for _ in range(3))
+
+
 def test_a_state_of_another_network_is_refused():
     state = tiny_trainer(tiny_network(torch.nn.BatchNorm2d(4)), tiny_recipe()).state()
     with pytest.raises(InputError, match="does not fit this recipe's network"):
